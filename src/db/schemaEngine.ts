@@ -13,21 +13,18 @@ import { PrismaPGlite } from 'pglite-prisma-adapter';
 
 /**
  * Runs `work` with Prisma's schema engine in its WebAssembly form, since the native one is a download from outside npm.
- * Its databases, main and shadow, are thrown-away embedded ones: it compares and authors, and never touches real data.
+ * It gets a new, empty embedded database that is thrown away after: good for one comparison, and never touches real data.
  */
 export async function withSchemaEngine<T>(work: (engine: bindings.SchemaEngine) => Promise<T>): Promise<T> {
   await (loading ??= load());
-  const opened: PGlite[] = [];
-  const open = async () => {
-    const database = await PGlite.create({ extensions: { pg_trgm } });
-    opened.push(database);
-    return adapterOf(database);
-  };
+  const database = await PGlite.create({ extensions: { pg_trgm } });
+  const connect = () => adapterOf(database);
   const factory = bindMigrationAwareSqlAdapterFactory({
     provider: 'postgres',
     adapterName: 'pglite-prisma-adapter',
-    connect: open,
-    connectToShadowDb: open,
+    // The engine insists on a main database, but then only works on the shadow: one serves as both.
+    connect,
+    connectToShadowDb: connect,
   });
   const engine = await bindings.SchemaEngine.new({ datamodels: undefined }, () => undefined, factory);
   try {
@@ -38,7 +35,7 @@ export async function withSchemaEngine<T>(work: (engine: bindings.SchemaEngine) 
     throw new Error(error.message.replace(/\n\s+0: schema_engine[^]*$/, '').trim(), { cause: error });
   } finally {
     engine.free();
-    for (const database of opened) await database.close();
+    await database.close();
   }
 }
 
