@@ -1,0 +1,112 @@
+import { existsSync, statSync } from 'node:fs';
+import { z } from 'zod';
+
+const port = z.coerce.number().int().min(0).max(65_535);
+const flag = z.enum(['true', 'false']).transform((value) => value === 'true');
+const roles = z
+  .string()
+  .transform((value) => value.split(',').map((role) => role.trim()))
+  .pipe(z.array(z.enum(['api', 'worker'])).min(1));
+
+/** Every setting of the server. The README's table of settings is written from here; keep both in step. */
+const settings = z.object({
+  PORT: port.default(4000),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
+  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// URL' }).optional(),
+  DATA_DIR: z.string().min(1).default('data'),
+  AUTH_JWT_SECRET: z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
+  AUTH_JWKS_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
+  AUTH_ISSUER: z.string().min(1).optional(),
+  AUTH_AUDIENCE: z.string().min(1).optional(),
+  ROLES: roles.default(['api', 'worker']),
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
+  GRAPHIQL: flag.optional(),
+});
+
+type Settings = z.infer<typeof settings>;
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Absent: the embedded database, in the data folder. */
+  readonly databaseUrl: string | undefined;
+  readonly databasePoolSize: number;
+  /** Absent: events stay in this process. */
+  readonly redisUrl: string | undefined;
+  readonly dataDir: string;
+  readonly auth: AuthConfig;
+  readonly roles: readonly ('api' | 'worker')[];
+  readonly logLevel: Settings['LOG_LEVEL'];
+  /** Development: the server makes its own key, seeds a demo tenant and prints tokens. */
+  readonly development: boolean;
+  readonly graphiql: boolean;
+}
+
+/** How tokens are verified: by a shared secret, by published keys, or by a secret made on the spot in development. */
+export interface AuthConfig {
+  readonly secret: string | undefined;
+  readonly jwksUrl: string | undefined;
+  readonly issuer: string | undefined;
+  readonly audience: string | undefined;
+}
+
+/** A setting that stops the start; the message is one line that names it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * Reads the settings; the only reader of the environment.
+ * @throws ConfigError naming the first wrong setting.
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
+  // An empty variable counts as absent: compose files and CI systems cannot unset one.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = settings.safeParse(given);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new ConfigError(`${String(issue?.path[0])}: ${issue?.message}`);
+  }
+  const value = parsed.data;
+  const production = value.NODE_ENV === 'production';
+  checkAuth(value, production);
+  if (production && !value.DATABASE_URL) throw new ConfigError('DATABASE_URL: is required in production');
+  if (!value.DATABASE_URL && existsSync(value.DATA_DIR) && !statSync(value.DATA_DIR).isDirectory()) {
+    throw new ConfigError(`DATA_DIR: ${value.DATA_DIR} is not a folder`);
+  }
+  return {
+    host: value.HOST,
+    port: value.PORT,
+    databaseUrl: value.DATABASE_URL,
+    databasePoolSize: value.DATABASE_POOL_SIZE,
+    redisUrl: value.REDIS_URL,
+    dataDir: value.DATA_DIR,
+    auth: {
+      secret: value.AUTH_JWT_SECRET,
+      jwksUrl: value.AUTH_JWKS_URL,
+      issuer: value.AUTH_ISSUER,
+      audience: value.AUTH_AUDIENCE,
+    },
+    roles: value.ROLES,
+    logLevel: value.LOG_LEVEL,
+    development: !production,
+    graphiql: value.GRAPHIQL ?? !production,
+  };
+}
+
+function checkAuth(value: Settings, production: boolean): void {
+  if (value.AUTH_JWT_SECRET && value.AUTH_JWKS_URL) {
+    throw new ConfigError('AUTH_JWKS_URL: give either this or AUTH_JWT_SECRET, not both');
+  }
+  if (production && !value.AUTH_JWT_SECRET && !value.AUTH_JWKS_URL) {
+    throw new ConfigError('AUTH_JWT_SECRET: this or AUTH_JWKS_URL is required in production');
+  }
+  // Published keys are often shared by several applications: without these any of their tokens would be let in.
+  if (value.AUTH_JWKS_URL && !value.AUTH_ISSUER) throw new ConfigError('AUTH_ISSUER: is required with AUTH_JWKS_URL');
+  if (value.AUTH_JWKS_URL && !value.AUTH_AUDIENCE) {
+    throw new ConfigError('AUTH_AUDIENCE: is required with AUTH_JWKS_URL');
+  }
+}

@@ -1,0 +1,118 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Engine } from './engine.ts';
+import { PrismaClient } from './generated/client.ts';
+import { type SqlValue, type Statement, sql, type TenantQueries, type TenantTransaction } from './sql.ts';
+
+/** The only handle that domains get: everything through it stays inside one tenant. */
+export interface TenantDb extends TenantQueries {
+  /** Prisma's client with the tenant in every condition and every row that it writes. */
+  readonly prisma: TenantPrisma;
+  /**
+   * Runs `work` in a transaction, again (up to three times) if PostgreSQL gave it up for a deadlock. Inside it use `tx`
+   * only: the embedded database has one connection, which the transaction holds.
+   */
+  transaction<T>(work: (tx: TenantTransaction) => Promise<T>): Promise<T>;
+}
+
+export interface Database {
+  forTenant(tenantId: string): TenantDb;
+  /** Not bound to a tenant: for the tenants table, and for operations over all tenants. */
+  readonly prisma: PrismaClient;
+  readonly engine: Engine;
+  /** @throws when the database does not answer. */
+  ping(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Opens the database over an engine; connections are made when first needed. */
+export function openDatabase(engine: Engine): Database {
+  const prisma = new PrismaClient({ adapter: engine.adapter });
+  return {
+    prisma,
+    engine,
+    forTenant: (tenantId) => ({
+      ...queriesOf(engine.run, tenantId),
+      prisma: bindToTenant(prisma, tenantId),
+      transaction: (work) => runTransaction(engine, tenantId, work),
+    }),
+    async ping() {
+      await engine.run(pingStatement, []);
+    },
+    async close() {
+      await prisma.$disconnect();
+      await engine.close();
+    },
+  };
+}
+
+const pingStatement = sql<{ one: number }>('db.ping', 'SELECT 1 AS one');
+
+function queriesOf(run: Engine['run'], tenantId: string): TenantQueries {
+  return {
+    tenantId,
+    query: <Row>(statement: Statement<Row>, ...params: readonly SqlValue[]) => run(statement, [tenantId, ...params]),
+  };
+}
+
+const attempts = 3;
+
+async function runTransaction<T>(
+  engine: Engine,
+  tenantId: string,
+  work: (tx: TenantTransaction) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    const callbacks: (() => void)[] = [];
+    try {
+      const result = await engine.transaction((run) =>
+        work({ ...queriesOf(run, tenantId), afterCommit: (callback) => callbacks.push(callback) }),
+      );
+      for (const callback of callbacks) callback();
+      return result;
+    } catch (error) {
+      if (attempt === attempts || !isDeadlock(error)) throw error;
+      await delay(Math.random() * 20 * attempt);
+    }
+  }
+}
+
+function isDeadlock(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === '40P01' || error.code === '40001');
+}
+
+const conditioned: ReadonlySet<string> = new Set([
+  'findUnique',
+  'findUniqueOrThrow',
+  'findFirst',
+  'findFirstOrThrow',
+  'findMany',
+  'update',
+  'updateMany',
+  'delete',
+  'deleteMany',
+  'count',
+  'aggregate',
+  'groupBy',
+]);
+
+function bindToTenant(prisma: PrismaClient, tenantId: string) {
+  return prisma.$extends({
+    query: {
+      $allModels: {
+        $allOperations({ model, operation, args, query }) {
+          if (model === 'Tenant') throw new Error('the tenants table is not read through a tenant-bound client');
+          if (conditioned.has(operation)) {
+            const where = 'where' in args ? args.where : undefined;
+            return query({ ...args, where: { ...where, tenantId } } as typeof args);
+          }
+          if (operation === 'create' && 'data' in args) {
+            return query({ ...args, data: { ...args.data, tenantId } } as typeof args);
+          }
+          throw new Error(`${operation} is not bound to a tenant: use a statement`);
+        },
+      },
+    },
+  });
+}
+
+export type TenantPrisma = ReturnType<typeof bindToTenant>;

@@ -1,0 +1,115 @@
+import { mkdirSync } from 'node:fs';
+import { PGlite, types as pgliteTypes } from '@electric-sql/pglite';
+import { PrismaPg } from '@prisma/adapter-pg';
+import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
+import pg from 'pg';
+import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
+
+type Run = <Row>(statement: Statement<Row>, params: readonly SqlValue[]) => Promise<Row[]>;
+
+/** The two databases that Prosa runs on, behind what the rest of `db/` needs of them. */
+export interface Engine {
+  /** For Prisma: its client and its migrations. */
+  readonly adapter: SqlMigrationAwareDriverAdapterFactory;
+  readonly run: Run;
+  /** Runs `work` between BEGIN and COMMIT on one connection; a failure rolls back and is thrown on. */
+  transaction<T>(work: (run: Run) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+}
+
+const int8 = pg.types.builtins.INT8;
+
+/** PostgreSQL through a pool of connections, which Prisma shares. */
+export function postgresEngine(url: string, poolSize: number, onError: (error: Error) => void): Engine {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: poolSize,
+    // A commit that is not answered by then is given up and the connection dropped: no request hangs on a dead server.
+    query_timeout: 30_000,
+    connectionTimeoutMillis: 10_000,
+    application_name: 'prosa',
+    types: {
+      getTypeParser: (oid, format) => (oid === int8 ? BigInt : pg.types.getTypeParser(oid, format)),
+    },
+  });
+  pool.on('error', onError);
+  const runOn =
+    (client: pg.Pool | pg.PoolClient): Run =>
+    async (statement, params) => {
+      try {
+        const result = await client.query({ name: statement.name, text: statement.text, values: [...params] });
+        return result.rows;
+      } catch (error) {
+        throw translate(error);
+      }
+    };
+  return {
+    adapter: new PrismaPg(pool, { onPoolError: onError }),
+    run: runOn(pool),
+    async transaction(work) {
+      const client = await pool.connect();
+      let broken: Error | undefined;
+      try {
+        await client.query('BEGIN');
+        const result = await work(runOn(client));
+        await client.query('COMMIT');
+        return result;
+      } catch (error) {
+        await client.query('ROLLBACK').catch((failure: Error) => {
+          broken = failure;
+        });
+        throw translate(error);
+      } finally {
+        // A connection that could not roll back is in an unknown state: it must not go back into the pool.
+        client.release(broken);
+      }
+    },
+    close: () => pool.end(),
+  };
+}
+
+/**
+ * PostgreSQL in this process, for a start with nothing installed. One connection: transactions run one after another.
+ * @param folder where it keeps its files, or null for memory only.
+ */
+export async function embeddedEngine(folder: string | null): Promise<Engine> {
+  if (folder) mkdirSync(folder, { recursive: true });
+  const database = await PGlite.create({ ...(folder ? { dataDir: folder } : {}) });
+  const options = { parsers: { [pgliteTypes.INT8]: BigInt } };
+  const runOn =
+    (client: Pick<PGlite, 'query'>): Run =>
+    async <Row>(statement: Statement<Row>, params: readonly SqlValue[]) => {
+      try {
+        return (await client.query<Row>(statement.text, [...params], options)).rows;
+      } catch (error) {
+        throw translate(error);
+      }
+    };
+  return {
+    adapter: new PrismaPGlite(database),
+    run: runOn(database),
+    async transaction<T>(work: (run: Run) => Promise<T>) {
+      try {
+        return await database.transaction((tx) => work(runOn(tx)));
+      } catch (error) {
+        throw translate(error);
+      }
+    },
+    close: () => database.close(),
+  };
+}
+
+const constraintKinds: Readonly<Record<string, ConstraintError['kind']>> = {
+  '23505': 'unique',
+  '23503': 'foreign key',
+  '23502': 'not null',
+};
+
+function translate(error: unknown): unknown {
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const kind = constraintKinds[String(error.code)];
+  if (!kind) return error;
+  const subject = kind === 'not null' ? 'column' : 'constraint';
+  return new ConstraintError(kind, subject in error ? String(Reflect.get(error, subject)) : '');
+}

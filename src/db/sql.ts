@@ -1,0 +1,43 @@
+/**
+ * One hand-written SQL statement, prepared once per connection under its name. `$1` is always the tenant id, which the
+ * tenant-bound handle fills in: callers give the parameters from `$2` on.
+ */
+export interface Statement<Row> {
+  readonly name: string;
+  readonly text: string;
+  /** Only carries the row's type. */
+  readonly row?: Row;
+}
+
+/** Declares a statement. The name has to be unique in the program: `domain.whatItDoes`. */
+export function sql<Row>(name: string, text: string): Statement<Row> {
+  return { name, text };
+}
+
+export type SqlValue = string | number | bigint | boolean | Date | null | readonly (string | number | bigint | boolean | Date | null)[];
+
+/** Runs statements against one tenant. */
+export interface TenantQueries {
+  readonly tenantId: string;
+  /** Rows with columns as the statement names them; `bigint` columns come as bigint, `timestamptz` as Date. */
+  query<Row>(statement: Statement<Row>, ...params: readonly SqlValue[]): Promise<Row[]>;
+}
+
+/** A transaction of one tenant. */
+export interface TenantTransaction extends TenantQueries {
+  /** Calls back after the commit, in order; never when the transaction fails. */
+  afterCommit(callback: () => void): void;
+}
+
+/** The statement would have broken a unique index, foreign key or not-null column: a race was lost. */
+export class ConstraintError extends Error {
+  override readonly name = 'ConstraintError';
+  readonly kind: 'unique' | 'foreign key' | 'not null';
+  readonly constraint: string;
+
+  constructor(kind: ConstraintError['kind'], constraint: string) {
+    super(`${kind} ${constraint}`);
+    this.kind = kind;
+    this.constraint = constraint;
+  }
+}

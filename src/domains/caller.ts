@@ -1,0 +1,12 @@
+import type { TenantDb } from '../db/database.ts';
+import type { LiveDelivery } from '../events/live.ts';
+import type { RoomLog } from '../events/roomLog.ts';
+import type { Actor } from '../kernel/actor.ts';
+
+/** Who calls a use case, and with what it works: everything in it belongs to the caller's tenant. */
+export interface Caller {
+  readonly actor: Actor;
+  readonly db: TenantDb;
+  readonly roomLog: RoomLog;
+  readonly live: LiveDelivery;
+}

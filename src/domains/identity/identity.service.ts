@@ -1,0 +1,63 @@
+import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
+import type { Database } from '../../db/database.ts';
+import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
+import type { Actor } from '../../kernel/actor.ts';
+import { UnauthenticatedError } from '../../kernel/errors.ts';
+import { parseText } from '../../kernel/text.ts';
+import { requireInTenant } from '../../policy/require.ts';
+import type { Caller } from '../caller.ts';
+import { type Claims, identityRules } from './identity.rules.ts';
+import * as store from './identity.store.ts';
+
+export type { ActorRow } from './identity.store.ts';
+
+/**
+ * The actor of a verified token; its row is created or refreshed on first sight.
+ * @throws UnauthenticatedError for a deactivated actor.
+ */
+export async function signIn(database: Database, claims: Claims): Promise<Actor> {
+  const tenant = await store.ensureTenant(database, claims.tenant);
+  const db = database.forTenant(tenant.id);
+  const known = await store.findActorBySubject(db, claims.subject);
+  const row = known && describes(claims, known) ? known : await store.saveActor(db, claims);
+  if (row.deactivatedAt) throw new UnauthenticatedError('this account is deactivated');
+  return {
+    tenantId: tenant.id,
+    id: row.id,
+    kind: claims.role === 'SERVICE' ? 'SERVICE_ACCOUNT' : 'USER',
+    role: claims.role,
+    name: row.name,
+    permissions: new Set(claims.permissions),
+    expiresAt: claims.expiresAt,
+  };
+}
+
+function describes(claims: Claims, row: store.ActorRow): boolean {
+  return (
+    row.role === claims.role &&
+    (claims.name === undefined || claims.name === row.name) &&
+    (claims.email === undefined || claims.email === row.email) &&
+    (claims.picture === undefined || claims.picture === row.pictureUrl)
+  );
+}
+
+/** The actors with these ids, in the order of the ids; null for one that does not exist in the caller's tenant. */
+export async function loadActors(caller: Caller, ids: readonly string[]): Promise<(store.ActorRow | null)[]> {
+  const rows = new Map((await store.findActors(caller.db, ids)).map((row) => [row.id, row]));
+  return ids.map((id) => rows.get(id) ?? null);
+}
+
+/** The active users of the tenant by name; `search` finds parts of names and addresses. */
+export async function listUsers(caller: Caller, args: PageArgs, search: string | null): Promise<Page<store.ActorRow>> {
+  requireInTenant(caller.actor, identityRules.listUsers);
+  const request = parsePage(args, (cursor, field) => {
+    const [name, id] = decodeCursor('users', ['text', 'uuid'], cursor, field);
+    return { name, id };
+  });
+  const text = search === null ? null : parseText('search', search, { max: 200 });
+  return toPage(request, await store.readUsers(caller.db, request, text || null));
+}
+
+export function userCursor(user: store.ActorRow): string {
+  return encodeCursor('users', [user.name, user.id]);
+}

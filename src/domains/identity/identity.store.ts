@@ -1,0 +1,102 @@
+import type { Database, TenantDb } from '../../db/database.ts';
+import type { Actor as ActorRow, Tenant } from '../../db/generated/client.ts';
+import type { PageRequest } from '../../db/pages.ts';
+import { sql, type TenantQueries } from '../../db/sql.ts';
+import { newId } from '../../kernel/ids.ts';
+import type { Claims } from './identity.rules.ts';
+
+export type { ActorRow, Tenant };
+
+/** The tenant of that key, made on first sight: the host product that signs the tokens decides which tenants exist. */
+export async function ensureTenant(database: Database, key: string, name = key): Promise<Tenant> {
+  const found = await database.prisma.tenant.findUnique({ where: { key } });
+  if (found) return found;
+  return database.prisma.tenant.upsert({ where: { key }, create: { id: newId(), key, name }, update: {} });
+}
+
+export async function findActorBySubject(db: TenantDb, subject: string): Promise<ActorRow | null> {
+  return db.prisma.actor.findFirst({ where: { subject } });
+}
+
+/**
+ * The actor that these claims describe, with what they say of it. An imported person who has not signed in before is
+ * recognised by the e-mail address, which the host product vouches for.
+ */
+export async function saveActor(db: TenantQueries, claims: Claims): Promise<ActorRow> {
+  const kind = claims.role === 'SERVICE' ? 'SERVICE_ACCOUNT' : 'USER';
+  const profile = [claims.role, claims.name ?? null, claims.email ?? null, claims.picture ?? null] as const;
+  if (claims.email) {
+    const [claimed] = await db.query(claimImported, claims.subject, kind, ...profile);
+    if (claimed) return claimed;
+  }
+  const [saved] = await db.query(upsertActor, claims.subject, kind, ...profile, newId());
+  if (!saved) throw new Error('an upsert gave no row');
+  return saved;
+}
+
+const actorColumns = `
+  tenant_id AS "tenantId", id, kind, subject, role, name, email, picture_url AS "pictureUrl",
+  deactivated_at AS "deactivatedAt", created_at AS "createdAt", updated_at AS "updatedAt"`;
+
+const claimImported = sql<ActorRow>(
+  'identity.claimImported',
+  `UPDATE actors SET subject = $2, role = $4::tenant_role, name = coalesce($5, name),
+     picture_url = coalesce($7, picture_url), updated_at = now()
+   WHERE tenant_id = $1 AND kind = $3::actor_kind AND subject IS NULL AND email = $6
+     AND NOT EXISTS (SELECT FROM actors a WHERE a.tenant_id = $1 AND a.subject = $2)
+   RETURNING ${actorColumns}`,
+);
+
+const upsertActor = sql<ActorRow>(
+  'identity.upsertActor',
+  `INSERT INTO actors (tenant_id, subject, kind, role, name, email, picture_url, id)
+   VALUES ($1, $2, $3::actor_kind, $4::tenant_role, coalesce($5, $2), $6, $7, $8)
+   ON CONFLICT (tenant_id, subject) DO UPDATE SET role = excluded.role, name = coalesce($5, actors.name),
+     email = coalesce($6, actors.email), picture_url = coalesce($7, actors.picture_url), updated_at = now()
+   RETURNING ${actorColumns}`,
+);
+
+/** The actors with these ids; those that do not exist in the tenant are missing. */
+export async function findActors(db: TenantDb, ids: readonly string[]): Promise<ActorRow[]> {
+  return db.query(actorsByIds, ids);
+}
+
+const actorsByIds = sql<ActorRow>(
+  'identity.actorsByIds',
+  `SELECT ${actorColumns} FROM actors WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
+);
+
+/** One row more than the page holds, in the page's own direction; by name. */
+export async function readUsers(
+  db: TenantQueries,
+  request: PageRequest<UserPosition>,
+  search: string | null,
+): Promise<ActorRow[]> {
+  const statement = request.backward ? usersBackward : usersForward;
+  const { after, before } = request;
+  return db.query(
+    statement,
+    search === null ? null : `%${search.replace(/[\\%_]/g, '\\$&')}%`,
+    after?.name ?? null,
+    after?.id ?? null,
+    before?.name ?? null,
+    before?.id ?? null,
+    request.size + 1,
+  );
+}
+
+export interface UserPosition {
+  readonly name: string;
+  readonly id: string;
+}
+
+const usersPage = (direction: 'ASC' | 'DESC') => `
+  SELECT ${actorColumns} FROM actors
+  WHERE tenant_id = $1 AND kind = 'USER' AND deactivated_at IS NULL
+    AND ($2::text IS NULL OR name ILIKE $2 OR email ILIKE $2)
+    AND ($3::text IS NULL OR (name, id) > ($3, $4::uuid))
+    AND ($5::text IS NULL OR (name, id) < ($5, $6::uuid))
+  ORDER BY name ${direction}, id ${direction} LIMIT $7`;
+
+const usersForward = sql<ActorRow>('identity.usersForward', usersPage('ASC'));
+const usersBackward = sql<ActorRow>('identity.usersBackward', usersPage('DESC'));

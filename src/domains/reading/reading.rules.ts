@@ -1,0 +1,4 @@
+/** Reading is part of being a member: whoever may read the messages may say how far. */
+export const readingRules = {
+  markRead: { permission: 'message:read' },
+} as const;

@@ -1,0 +1,91 @@
+import { NotFoundError, ValidationError } from '../../kernel/errors.ts';
+import { requireInTenant } from '../../policy/require.ts';
+import type { Caller } from '../caller.ts';
+import { loadActors } from '../identity/identity.service.ts';
+import { maxMembersAtOnce, roomRules } from './rooms.rules.ts';
+import { parseName, parseTopic } from './rooms.service.ts';
+import * as store from './rooms.store.ts';
+
+/**
+ * The caller's direct room with somebody: the existing one, or a new one with both as members.
+ * @returns the room's id.
+ * @throws NotFoundError, ValidationError, ForbiddenError
+ */
+export async function openDirectRoom(caller: Caller, userId: string): Promise<string> {
+  requireInTenant(caller.actor, roomRules.openDirect);
+  if (userId === caller.actor.id) throw new ValidationError('input.userId', 'a direct room is with somebody else');
+  const directKey = [caller.actor.id, userId].sort().join(':');
+  const existing = await store.findDirectRoom(caller.db, directKey);
+  if (existing) return existing;
+  await requirePeople(caller, [userId], 'input.userId');
+  const created = await caller.db.transaction(async (tx) => {
+    const draft = { kind: 'DIRECT', name: null, topic: null, creatorId: caller.actor.id, directKey } as const;
+    const room = await store.insertRoom(tx, draft);
+    if (!room) return null;
+    await addFirstMembers(caller, tx, room.id, [
+      { actorId: caller.actor.id, role: 'MEMBER' },
+      { actorId: userId, role: 'MEMBER' },
+    ]);
+    return room.id;
+  });
+  // The other side opened it in the same moment: the insert waited for that transaction, whose room is visible now.
+  const id = created ?? (await store.findDirectRoom(caller.db, directKey));
+  if (!id) throw new Error('a direct room is neither new nor there');
+  return id;
+}
+
+/**
+ * A new group or channel, owned by the caller.
+ * @returns the room's id.
+ * @throws NotFoundError, ValidationError, ForbiddenError
+ */
+export async function createRoom(
+  caller: Caller,
+  input: {
+    readonly kind: 'GROUP' | 'CHANNEL';
+    readonly name: string;
+    readonly topic: string | undefined;
+    readonly memberIds: readonly string[];
+  },
+): Promise<string> {
+  requireInTenant(caller.actor, roomRules.create);
+  const name = parseName(input.name);
+  const topic = input.topic === undefined ? null : parseTopic(input.topic) || null;
+  const others = [...new Set(input.memberIds)].filter((id) => id !== caller.actor.id);
+  await requirePeople(caller, others, 'input.memberIds');
+  return caller.db.transaction(async (tx) => {
+    const draft = { kind: input.kind, name, topic, creatorId: caller.actor.id, directKey: null };
+    const room = await store.insertRoom(tx, draft);
+    if (!room) throw new Error('a room without a direct key cannot exist already');
+    await addFirstMembers(caller, tx, room.id, [
+      { actorId: caller.actor.id, role: 'OWNER' },
+      ...others.map((actorId) => ({ actorId, role: 'MEMBER' as const })),
+    ]);
+    return room.id;
+  });
+}
+
+async function addFirstMembers(
+  caller: Caller,
+  tx: Parameters<typeof store.insertMembers>[0],
+  roomId: string,
+  members: Parameters<typeof store.insertMembers>[2],
+): Promise<void> {
+  await store.insertMembers(tx, roomId, members);
+  for (const { actorId: memberId } of members) {
+    await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_ADDED', actorId: caller.actor.id, memberId });
+  }
+}
+
+/**
+ * @returns their names, in the order of the ids.
+ * @throws ValidationError for too many, NotFoundError when one is not an active user or service account of the tenant.
+ */
+export async function requirePeople(caller: Caller, ids: readonly string[], field: string): Promise<string[]> {
+  if (ids.length > maxMembersAtOnce) throw new ValidationError(field, `must not name more than ${maxMembersAtOnce}`);
+  const people = await loadActors(caller, ids);
+  return people.map((person) => {
+    if (!person || person.kind === 'CONTACT' || person.deactivatedAt) throw new NotFoundError('user', field);
+    return person.name;
+  });
+}

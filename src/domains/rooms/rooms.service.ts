@@ -1,0 +1,103 @@
+import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
+import type { SystemEvent } from '../../db/generated/client.ts';
+import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
+import type { TenantTransaction } from '../../db/sql.ts';
+import { RoomKindError, ValidationError } from '../../kernel/errors.ts';
+import { parseText } from '../../kernel/text.ts';
+import { requireInTenant } from '../../policy/require.ts';
+import type { Caller } from '../caller.ts';
+import { allowed, changeRoom } from './rooms.access.ts';
+import { maxNameLength, maxTopicLength, roomRules } from './rooms.rules.ts';
+import * as store from './rooms.store.ts';
+
+export type { Member, Room, RoomList, RoomView } from './rooms.store.ts';
+export { allowed, changeRoom, requireActiveRoom, requireRoom } from './rooms.access.ts';
+
+/** The rooms with these ids in their order, each with the caller's membership; null for one that the caller cannot see. */
+export async function loadRooms(caller: Caller, roomIds: readonly string[]): Promise<(store.RoomView | null)[]> {
+  const views = await store.findRoomViews(caller.db, caller.actor.id, roomIds);
+  const visible = new Map(views.filter((view) => allowed(caller, roomRules.read, view)).map((view) => [view.room.id, view]));
+  return roomIds.map((id) => visible.get(id) ?? null);
+}
+
+/** The caller's rooms, or all channels of the tenant, by last activity. */
+export async function listRooms(
+  caller: Caller,
+  list: store.RoomList,
+  args: PageArgs,
+  includeArchived: boolean,
+): Promise<Page<store.RoomView>> {
+  requireInTenant(caller.actor, roomRules.list);
+  const request = parsePage(args, (cursor, field) => {
+    const [time, id] = decodeCursor('rooms', ['integer', 'uuid'], cursor, field);
+    return { lastActivityAt: new Date(Number(time)), id };
+  });
+  return toPage(request, await store.readRooms(caller.db, caller.actor.id, list, request, includeArchived));
+}
+
+export function roomCursor(room: store.Room): string {
+  return encodeCursor('rooms', [room.lastActivityAt.getTime(), room.id]);
+}
+
+/** How many messages of the room the member has not read: arithmetic on two counters. */
+export function unreadCount(view: store.RoomView): number {
+  return view.member ? Number(view.room.messageCount - view.member.readCount) : 0;
+}
+
+/**
+ * Changes the name or topic of a group or channel; what is undefined stays.
+ * @throws ValidationError, NotFoundError, ForbiddenError, RoomArchivedError, RoomKindError
+ */
+export async function updateRoom(
+  caller: Caller,
+  roomId: string,
+  changes: { readonly name?: string | undefined; readonly topic?: string | undefined },
+): Promise<void> {
+  const name = changes.name === undefined ? undefined : parseName(changes.name);
+  const topic = changes.topic === undefined ? undefined : parseTopic(changes.topic);
+  await changeRoom(caller, roomRules.update, roomId, async (tx, { room }) => {
+    if (room.kind === 'DIRECT') throw new RoomKindError(room.kind, 'naming');
+    const next = { name: name ?? room.name, topic: topic ?? room.topic, archivedAt: null };
+    if (next.name === room.name && next.topic === room.topic) return;
+    await store.updateRoom(tx, roomId, next);
+    await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
+    if (next.name !== room.name) await report(caller, tx, roomId, 'ROOM_RENAMED', `renamed the room to ${next.name}`);
+    if (next.topic !== room.topic) await report(caller, tx, roomId, 'TOPIC_CHANGED', `set the topic to ${next.topic}`);
+  });
+}
+
+/** Archives a group or channel, or brings it back. Doing it twice changes nothing. */
+export async function setArchived(caller: Caller, roomId: string, archived: boolean): Promise<void> {
+  const work = async (tx: TenantTransaction, { room }: store.RoomView) => {
+    if (room.kind === 'DIRECT') throw new RoomKindError(room.kind, 'archiving');
+    if ((room.archivedAt !== null) === archived) return;
+    await store.updateRoom(tx, roomId, { ...room, archivedAt: archived ? new Date() : null });
+    await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
+    const [event, verb] = archived ? (['ROOM_ARCHIVED', 'archived'] as const) : (['ROOM_UNARCHIVED', 'unarchived'] as const);
+    await report(caller, tx, roomId, event, `${verb} the room`);
+  };
+  await changeRoom(caller, roomRules.archive, roomId, work, { archivedToo: true });
+}
+
+/** Adds the message of kind SYSTEM that tells in the timeline what the caller did. */
+export async function report(
+  caller: Caller,
+  tx: TenantTransaction,
+  roomId: string,
+  event: SystemEvent,
+  body: string,
+): Promise<void> {
+  await caller.roomLog.addSystemMessage(tx, roomId, { authorId: caller.actor.id, event, body });
+}
+
+/** @throws ValidationError */
+export function parseName(name: string): string {
+  const text = parseText('input.name', name, { min: 1, max: maxNameLength });
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)) throw new ValidationError('input.name', 'must be one line');
+  return text;
+}
+
+/** @throws ValidationError */
+export function parseTopic(topic: string): string {
+  return parseText('input.topic', topic, { max: maxTopicLength });
+}

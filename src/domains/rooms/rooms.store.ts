@@ -1,0 +1,273 @@
+import type { Member, Room } from '../../db/generated/client.ts';
+import type { PageRequest } from '../../db/pages.ts';
+import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import { newId } from '../../kernel/ids.ts';
+
+export type { Member, Room };
+
+/** A room with the membership of one actor, read in one statement so that the unread count is exact. */
+export interface RoomView {
+  readonly room: Room;
+  readonly member: Member | null;
+}
+
+const roomColumns = `
+  r.tenant_id AS "tenantId", r.id, r.kind, r.name, r.topic, r.creator_id AS "creatorId", r.direct_key AS "directKey",
+  r.version, r.log_floor AS "logFloor", r.message_count AS "messageCount", r.last_message_seq AS "lastMessageSeq",
+  r.last_activity_at AS "lastActivityAt", r.created_at AS "createdAt", r.updated_at AS "updatedAt",
+  r.archived_at AS "archivedAt"`;
+
+const memberColumns = `
+  m.tenant_id AS "tenantId", m.room_id AS "roomId", m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
+  m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
+
+const viewColumns = `${roomColumns}, m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
+  m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
+
+type ViewRow = Room & {
+  readonly [Field in keyof Omit<Member, 'tenantId' | 'roomId'>]: Member[Field] | null;
+};
+
+function toView(row: ViewRow): RoomView {
+  const { actorId, role, muted, joinedAt, lastReadSeq, lastReadAt, readCount, ...room } = row;
+  if (actorId === null || role === null || muted === null || joinedAt === null) return { room, member: null };
+  if (lastReadSeq === null || readCount === null) return { room, member: null };
+  const { tenantId, id: roomId } = room;
+  return { room, member: { tenantId, roomId, actorId, role, muted, joinedAt, lastReadSeq, lastReadAt, readCount } };
+}
+
+const viewsByIds = sql<ViewRow>(
+  'rooms.viewsByIds',
+  `SELECT ${viewColumns} FROM rooms r
+   LEFT JOIN members m ON m.tenant_id = $1 AND m.room_id = r.id AND m.actor_id = $2
+   WHERE r.tenant_id = $1 AND r.id = ANY($3::uuid[])`,
+);
+
+/** The rooms with these ids as an actor has them; those that do not exist in the tenant are missing. */
+export async function findRoomViews(db: TenantQueries, actorId: string, roomIds: readonly string[]): Promise<RoomView[]> {
+  return (await db.query(viewsByIds, actorId, roomIds)).map(toView);
+}
+
+const lockStatement = sql<{ id: string }>(
+  'rooms.lock',
+  'SELECT id FROM rooms WHERE tenant_id = $1 AND id = $2 FOR UPDATE',
+);
+
+/**
+ * Takes the room's lock, which every durable change of a room holds until its commit, and then reads the room as
+ * nobody can change it any more.
+ */
+export async function lockRoom(tx: TenantTransaction, actorId: string, roomId: string): Promise<RoomView | null> {
+  const [locked] = await tx.query(lockStatement, roomId);
+  if (!locked) return null;
+  const [view] = await findRoomViews(tx, actorId, [roomId]);
+  return view ?? null;
+}
+
+export interface RoomPosition {
+  readonly lastActivityAt: Date;
+  readonly id: string;
+}
+
+const keyset = `($4::timestamptz IS NULL OR (r.last_activity_at, r.id) < ($4, $5::uuid))
+     AND ($6::timestamptz IS NULL OR (r.last_activity_at, r.id) > ($6, $7::uuid))
+     AND ($8::boolean OR r.archived_at IS NULL)`;
+
+const order = (direction: 'ASC' | 'DESC') => `ORDER BY r.last_activity_at ${direction}, r.id ${direction} LIMIT $3`;
+
+const ownRooms = (direction: 'ASC' | 'DESC') => `
+  SELECT ${viewColumns} FROM members m JOIN rooms r ON r.tenant_id = $1 AND r.id = m.room_id
+  WHERE m.tenant_id = $1 AND m.actor_id = $2 AND ${keyset} ${order(direction)}`;
+
+const channels = (direction: 'ASC' | 'DESC') => `
+  SELECT ${viewColumns} FROM rooms r
+  LEFT JOIN members m ON m.tenant_id = $1 AND m.room_id = r.id AND m.actor_id = $2
+  WHERE r.tenant_id = $1 AND r.kind = 'CHANNEL' AND ${keyset} ${order(direction)}`;
+
+const roomLists = {
+  OWN: {
+    forward: sql<ViewRow>('rooms.ownForward', ownRooms('DESC')),
+    backward: sql<ViewRow>('rooms.ownBackward', ownRooms('ASC')),
+  },
+  CHANNELS: {
+    forward: sql<ViewRow>('rooms.channelsForward', channels('DESC')),
+    backward: sql<ViewRow>('rooms.channelsBackward', channels('ASC')),
+  },
+} as const;
+
+export type RoomList = keyof typeof roomLists;
+
+/** One room more than the page holds, in the page's own direction; the last active first. */
+export async function readRooms(
+  db: TenantQueries,
+  actorId: string,
+  list: RoomList,
+  request: PageRequest<RoomPosition>,
+  includeArchived: boolean,
+): Promise<RoomView[]> {
+  const { after, before, backward, size } = request;
+  const statement = roomLists[list][backward ? 'backward' : 'forward'];
+  const bounds = [after?.lastActivityAt ?? null, after?.id ?? null, before?.lastActivityAt ?? null, before?.id ?? null];
+  return (await db.query(statement, actorId, size + 1, ...bounds, includeArchived)).map(toView);
+}
+
+const insertRoomStatement = sql<Room>(
+  'rooms.insert',
+  `INSERT INTO rooms AS r (tenant_id, id, kind, name, topic, creator_id, direct_key)
+   VALUES ($1, $2, $3::room_kind, $4, $5, $6, $7)
+   ON CONFLICT (tenant_id, direct_key) DO NOTHING RETURNING ${roomColumns}`,
+);
+
+/** Writes a new room; null when the direct room of these two exists already (its transaction was waited for). */
+export async function insertRoom(
+  tx: TenantTransaction,
+  room: Pick<Room, 'kind' | 'name' | 'topic' | 'directKey'> & { readonly creatorId: string },
+): Promise<Room | null> {
+  const { kind, name, topic, creatorId, directKey } = room;
+  const [inserted] = await tx.query(insertRoomStatement, newId(), kind, name, topic, creatorId, directKey);
+  return inserted ?? null;
+}
+
+const directRoom = sql<{ id: string }>(
+  'rooms.directRoom',
+  'SELECT id FROM rooms WHERE tenant_id = $1 AND direct_key = $2',
+);
+
+export async function findDirectRoom(db: TenantQueries, directKey: string): Promise<string | null> {
+  return (await db.query(directRoom, directKey))[0]?.id ?? null;
+}
+
+const insertMembersStatement = sql<Member>(
+  'rooms.insertMembers',
+  `INSERT INTO members AS m (tenant_id, room_id, actor_id, role, last_read_seq, read_count)
+   SELECT $1, r.id, new.actor_id, new.role, r.version, r.message_count
+   FROM rooms r CROSS JOIN unnest($3::uuid[], $4::room_role[]) AS new(actor_id, role)
+   WHERE r.tenant_id = $1 AND r.id = $2
+   ON CONFLICT DO NOTHING RETURNING ${memberColumns}`,
+);
+
+/**
+ * Adds members, for whom what is in the room already counts as read; who is a member already stays as is.
+ * @returns those that were added.
+ * @throws ConstraintError (foreign key) when one of the actors does not exist in the tenant.
+ */
+export async function insertMembers(
+  tx: TenantTransaction,
+  roomId: string,
+  members: readonly { readonly actorId: string; readonly role: Member['role'] }[],
+): Promise<Member[]> {
+  return tx.query(
+    insertMembersStatement,
+    roomId,
+    members.map((member) => member.actorId),
+    members.map((member) => member.role),
+  );
+}
+
+const deleteMemberStatement = sql<{ actorId: string }>(
+  'rooms.deleteMember',
+  'DELETE FROM members WHERE tenant_id = $1 AND room_id = $2 AND actor_id = $3 RETURNING actor_id AS "actorId"',
+);
+
+export async function deleteMember(tx: TenantTransaction, roomId: string, actorId: string): Promise<void> {
+  await tx.query(deleteMemberStatement, roomId, actorId);
+}
+
+const memberOf = sql<Member>(
+  'rooms.memberOf',
+  `SELECT ${memberColumns} FROM members m WHERE m.tenant_id = $1 AND m.room_id = $2 AND m.actor_id = $3`,
+);
+
+export async function findMember(db: TenantQueries, roomId: string, actorId: string): Promise<Member | null> {
+  return (await db.query(memberOf, roomId, actorId))[0] ?? null;
+}
+
+const memberCounts = sql<{ all: bigint; owners: bigint }>(
+  'rooms.memberCounts',
+  `SELECT count(*) AS all, count(*) FILTER (WHERE role = 'OWNER') AS owners
+   FROM members WHERE tenant_id = $1 AND room_id = $2`,
+);
+
+export async function countMembers(db: TenantQueries, roomId: string): Promise<{ all: number; owners: number }> {
+  const [row] = await db.query(memberCounts, roomId);
+  return { all: Number(row?.all ?? 0), owners: Number(row?.owners ?? 0) };
+}
+
+const updateRoleStatement = sql<Member>(
+  'rooms.updateRole',
+  `UPDATE members AS m SET role = $4::room_role WHERE m.tenant_id = $1 AND m.room_id = $2 AND m.actor_id = $3
+   RETURNING ${memberColumns}`,
+);
+
+export async function updateRole(
+  tx: TenantTransaction,
+  roomId: string,
+  actorId: string,
+  role: Member['role'],
+): Promise<Member | null> {
+  return (await tx.query(updateRoleStatement, roomId, actorId, role))[0] ?? null;
+}
+
+const updateMutedStatement = sql<Member>(
+  'rooms.updateMuted',
+  `UPDATE members AS m SET muted = $4 WHERE m.tenant_id = $1 AND m.room_id = $2 AND m.actor_id = $3
+   RETURNING ${memberColumns}`,
+);
+
+/** Muting is the member's own affair: it is not in the room's log, and takes no room lock. */
+export async function updateMuted(db: TenantQueries, roomId: string, actorId: string, muted: boolean): Promise<void> {
+  await db.query(updateMutedStatement, roomId, actorId, muted);
+}
+
+const updateRoomStatement = sql<Room>(
+  'rooms.update',
+  `UPDATE rooms AS r SET name = $3, topic = $4, archived_at = $5, updated_at = clock_timestamp()
+   WHERE r.tenant_id = $1 AND r.id = $2 RETURNING ${roomColumns}`,
+);
+
+export async function updateRoom(
+  tx: TenantTransaction,
+  roomId: string,
+  values: Pick<Room, 'name' | 'topic' | 'archivedAt'>,
+): Promise<void> {
+  await tx.query(updateRoomStatement, roomId, values.name, values.topic, values.archivedAt);
+}
+
+export interface MemberPosition {
+  readonly joinedAt: Date;
+  readonly actorId: string;
+}
+
+const membersPage = (direction: 'ASC' | 'DESC') => `
+  SELECT page.* FROM unnest($2::uuid[]) AS room(id) CROSS JOIN LATERAL (
+    SELECT ${memberColumns} FROM members m
+    WHERE m.tenant_id = $1 AND m.room_id = room.id
+      AND ($3::timestamptz IS NULL OR (m.joined_at, m.actor_id) > ($3, $4::uuid))
+      AND ($5::timestamptz IS NULL OR (m.joined_at, m.actor_id) < ($5, $6::uuid))
+    ORDER BY m.joined_at ${direction}, m.actor_id ${direction} LIMIT $7
+  ) AS page`;
+
+const membersForward = sql<Member>('rooms.membersForward', membersPage('ASC'));
+const membersBackward = sql<Member>('rooms.membersBackward', membersPage('DESC'));
+
+/** For each room one member more than the page holds, in the page's own direction; by time of joining. */
+export async function readMembers(
+  db: TenantQueries,
+  roomIds: readonly string[],
+  { after, before, backward, size }: PageRequest<MemberPosition>,
+): Promise<Member[]> {
+  const bounds = [after?.joinedAt ?? null, after?.actorId ?? null, before?.joinedAt ?? null, before?.actorId ?? null];
+  return db.query(backward ? membersBackward : membersForward, roomIds, ...bounds, size + 1);
+}
+
+const memberTotals = sql<{ roomId: string; total: bigint }>(
+  'rooms.memberTotals',
+  `SELECT room_id AS "roomId", count(*) AS total FROM members
+   WHERE tenant_id = $1 AND room_id = ANY($2::uuid[]) GROUP BY room_id`,
+);
+
+/** How many members each room has. */
+export async function countMembersOf(db: TenantQueries, roomIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const rows = await db.query(memberTotals, roomIds);
+  return new Map(rows.map((row) => [row.roomId, Number(row.total)]));
+}

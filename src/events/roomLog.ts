@@ -1,0 +1,240 @@
+import type { MessageKind, RoomChangeKind, SystemEvent } from '../db/generated/client.ts';
+import { ConstraintError, sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
+import { newId } from '../kernel/ids.ts';
+import type { Bus } from './bus.ts';
+import { encodeHint, type MessageRecord, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
+
+/** A message that is about to be sent. */
+export interface MessageDraft {
+  readonly id: string;
+  readonly authorId: string;
+  readonly kind: Exclude<MessageKind, 'SYSTEM'>;
+  readonly body: string;
+  readonly nonce: string | null;
+  readonly replyToId: string | null;
+  readonly mentionsRoom: boolean;
+  readonly mentionedIds: readonly string[];
+}
+
+/** Why drafts were not added; nothing was written. */
+export type AppendRefusal = 'room closed' | 'not a member' | 'nonce taken';
+
+export type RoomChange =
+  | { readonly kind: 'MESSAGE_EDITED' | 'MESSAGE_DELETED'; readonly actorId: string; readonly message: MessageRecord }
+  | {
+      readonly kind: 'MEMBER_ADDED' | 'MEMBER_UPDATED' | 'MEMBER_REMOVED';
+      readonly actorId: string;
+      readonly memberId: string;
+    }
+  | { readonly kind: 'ROOM_UPDATED'; readonly actorId: string };
+
+/**
+ * The room's log: the only place where a room's version advances, and from which events are announced. Each append
+ * takes the room's row lock by its UPDATE and holds it until the commit, so versions are taken and become visible in
+ * one order, without gaps. Announcements go out after the commit and carry the whole event.
+ */
+export interface RoomLog {
+  /** Adds messages in the given order, and counts them as read for their authors. */
+  addMessages(
+    db: TenantQueries,
+    roomId: string,
+    drafts: readonly MessageDraft[],
+  ): Promise<MessageRecord[] | AppendRefusal>;
+  /** Adds a message of kind SYSTEM: it is never unread and does not change the preview. */
+  addSystemMessage(
+    tx: TenantTransaction,
+    roomId: string,
+    system: { readonly authorId: string; readonly event: SystemEvent; readonly body: string },
+  ): Promise<MessageRecord>;
+  /** Records a change that the transaction makes, and gives the version of it. */
+  addChange(tx: TenantTransaction, roomId: string, change: RoomChange): Promise<bigint>;
+  /** Tells the room's listeners of something that is not in the log. */
+  announce(tenantId: string, hint: RoomHint): void;
+}
+
+export function createRoomLog(bus: Bus): RoomLog {
+  function announce(tenantId: string, hint: RoomHint): void {
+    bus.publish(roomChannel(tenantId, hint.roomId), encodeHint(hint));
+  }
+
+  function announceAfter(db: TenantQueries | TenantTransaction, event: RoomEvent): void {
+    if ('afterCommit' in db) db.afterCommit(() => announce(db.tenantId, event));
+    else announce(db.tenantId, event);
+  }
+
+  function announceMessage(db: TenantQueries, message: MessageRecord): void {
+    const { roomId, seq: version, authorId: actorId } = message;
+    announceAfter(db, { type: 'MESSAGE_ADDED', roomId, version, actorId, message });
+  }
+
+  return {
+    announce,
+    async addMessages(db, roomId, drafts) {
+      try {
+        const messages = await db.query(insertMessages, ...insertParams(roomId, drafts));
+        if (messages.length === 0) return 'room closed';
+        for (const message of messages) announceMessage(db, message);
+        return messages;
+      } catch (error) {
+        if (error instanceof ConstraintError && error.kind === 'not null') return 'not a member';
+        if (error instanceof ConstraintError && error.kind === 'unique') return 'nonce taken';
+        throw error;
+      }
+    },
+    async addSystemMessage(tx, roomId, { authorId, event, body }) {
+      const [message] = await tx.query(insertSystemMessage, roomId, newId(), authorId, event, body);
+      if (!message) throw new Error('the room of a system message has to be locked before');
+      announceMessage(tx, message);
+      return message;
+    },
+    async addChange(tx, roomId, change) {
+      const message = 'message' in change ? change.message : null;
+      const memberId = 'memberId' in change ? change.memberId : null;
+      const [row] = await tx.query(insertChange, roomId, change.kind, change.actorId, message?.id ?? null, memberId);
+      if (!row) throw new Error('the room of a change has to be locked before');
+      announceAfter(tx, toEvent(change, roomId, row.version));
+      return row.version;
+    },
+  };
+}
+
+function toEvent(change: RoomChange, roomId: string, version: bigint): RoomEvent {
+  const { kind: type, ...rest } = change;
+  return { type, roomId, version, ...rest } as RoomEvent;
+}
+
+function insertParams(roomId: string, drafts: readonly MessageDraft[]) {
+  const mentions = drafts.flatMap((draft) => draft.mentionedIds.map((actorId) => [draft.id, actorId] as const));
+  return [
+    roomId,
+    drafts.map((draft) => draft.id),
+    drafts.map((draft) => draft.authorId),
+    drafts.map((draft) => draft.kind),
+    drafts.map((draft) => draft.body),
+    drafts.map((draft) => draft.nonce),
+    drafts.map((draft) => draft.replyToId),
+    drafts.map((draft) => draft.mentionsRoom),
+    mentions.map(([messageId]) => messageId),
+    mentions.map(([, actorId]) => actorId),
+    drafts.length,
+  ] as const;
+}
+
+/** The columns of a message under their names in Prisma's model; the body of a deleted one stays in the database. */
+export const messageColumns = (m: string): string => `
+  ${m}.tenant_id AS "tenantId", ${m}.id, ${m}.room_id AS "roomId", ${m}.seq, ${m}.kind, ${m}.system_event AS "systemEvent",
+  ${m}.author_id AS "authorId", CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END AS body, ${m}.nonce,
+  ${m}.reply_to_id AS "replyToId", ${m}.mentions_room AS "mentionsRoom", ${m}.created_at AS "createdAt",
+  ${m}.edited_at AS "editedAt", ${m}.deleted_at AS "deletedAt"`;
+
+// An author who is not a member (any more) leaves author_id null, which breaks the not-null constraint and so undoes the
+// whole statement: no version is used up, and the check is made under the room's lock. A nonce that exists breaks its
+// unique index in the same way.
+const insertMessages = sql<MessageRecord>(
+  'roomLog.insertMessages',
+  `WITH draft AS (
+     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::message_kind[], $6::text[], $7::text[], $8::uuid[], $9::boolean[])
+       WITH ORDINALITY AS d(id, author_id, kind, body, nonce, reply_to_id, mentions_room, place)
+   ), room AS (
+     UPDATE rooms SET version = version + $12, message_count = message_count + $12, last_message_seq = version + $12,
+       last_activity_at = greatest(last_activity_at, clock_timestamp())
+     WHERE tenant_id = $1 AND id = $2 AND archived_at IS NULL
+     RETURNING version - $12 AS base, last_activity_at
+   ), author AS (
+     UPDATE members SET read_count = read_count + sent.count
+     FROM (SELECT author_id, count(*) FROM draft GROUP BY author_id) AS sent, room
+     WHERE tenant_id = $1 AND room_id = $2 AND actor_id = sent.author_id
+     RETURNING actor_id
+   ), mention AS (
+     INSERT INTO mentions (tenant_id, message_id, actor_id)
+     SELECT $1, message_id, actor_id FROM unnest($10::uuid[], $11::uuid[]) AS t(message_id, actor_id), room
+   ), added AS (
+     INSERT INTO messages (tenant_id, id, room_id, seq, kind, author_id, body, nonce, reply_to_id, mentions_room, created_at)
+     SELECT $1, draft.id, $2, room.base + draft.place, draft.kind, author.actor_id, draft.body, draft.nonce,
+       draft.reply_to_id, draft.mentions_room, room.last_activity_at
+     FROM room CROSS JOIN draft LEFT JOIN author ON author.actor_id = draft.author_id
+     RETURNING *
+   )
+   SELECT ${messageColumns('added')} FROM added ORDER BY seq`,
+);
+
+const insertSystemMessage = sql<MessageRecord>(
+  'roomLog.insertSystemMessage',
+  `WITH room AS (
+     UPDATE rooms SET version = version + 1, last_activity_at = greatest(last_activity_at, clock_timestamp())
+     WHERE tenant_id = $1 AND id = $2
+     RETURNING version, last_activity_at
+   ), added AS (
+     INSERT INTO messages (tenant_id, id, room_id, seq, kind, author_id, system_event, body, created_at)
+     SELECT $1, $3, $2, version, 'SYSTEM', $4, $5::system_event, $6, last_activity_at FROM room
+     RETURNING *
+   )
+   SELECT ${messageColumns('added')} FROM added`,
+);
+
+const insertChange = sql<{ version: bigint }>(
+  'roomLog.insertChange',
+  `WITH room AS (
+     UPDATE rooms SET version = version + 1 WHERE tenant_id = $1 AND id = $2 RETURNING version
+   )
+   INSERT INTO room_changes (tenant_id, room_id, version, kind, actor_id, message_id, member_id, created_at)
+   SELECT $1, $2, version, $3::room_change_kind, $4, $5, $6, clock_timestamp() FROM room
+   RETURNING version`,
+);
+
+type LogRow = MessageRecord & {
+  readonly version: bigint;
+  readonly type: 'MESSAGE_ADDED' | RoomChangeKind;
+  readonly actorId: string;
+  readonly memberId: string | null;
+};
+
+const logPage = sql<LogRow>(
+  'roomLog.page',
+  `SELECT entry.version, entry.type, entry.actor_id AS "actorId", entry.member_id AS "memberId", ${messageColumns('m')}
+   FROM (
+     (SELECT seq AS version, 'MESSAGE_ADDED' AS type, author_id AS actor_id, id AS message_id, NULL::uuid AS member_id
+      FROM messages WHERE tenant_id = $1 AND room_id = $2 AND seq > $3 ORDER BY seq LIMIT $4)
+     UNION ALL
+     (SELECT version, kind::text, actor_id, message_id, member_id
+      FROM room_changes WHERE tenant_id = $1 AND room_id = $2 AND version > $3 ORDER BY version LIMIT $4)
+   ) AS entry
+   LEFT JOIN messages m ON m.tenant_id = $1 AND m.id = entry.message_id
+   ORDER BY entry.version LIMIT $4`,
+);
+
+/**
+ * The room's log after a version, oldest first. An entry shows its message as it is now; where the message has been
+ * removed for good, its entry is left out.
+ */
+export async function readRoomLog(db: TenantQueries, roomId: string, after: bigint, limit: number) {
+  const rows = await db.query(logPage, roomId, after, limit);
+  return {
+    events: rows.map((row) => rowToEvent(roomId, row)).filter((event) => event !== null),
+    /** Whether the log ends here. */
+    complete: rows.length < limit,
+  };
+}
+
+function rowToEvent(roomId: string, row: LogRow): RoomEvent | null {
+  const { version, type, actorId, memberId, ...message } = row;
+  const durable = { roomId, version, actorId };
+  switch (type) {
+    case 'MESSAGE_ADDED':
+    case 'MESSAGE_EDITED':
+    case 'MESSAGE_DELETED':
+      return message.id ? { type, ...durable, message } : null;
+    case 'MEMBER_ADDED':
+    case 'MEMBER_UPDATED':
+    case 'MEMBER_REMOVED':
+      return memberId ? { type, ...durable, memberId } : null;
+    case 'ROOM_UPDATED':
+      return { type, ...durable };
+  }
+}
+
+/** Where a room's log stands: its newest version, and the one up to which changes are no longer kept. */
+export const roomLogState = sql<{ version: bigint; floor: bigint }>(
+  'roomLog.state',
+  `SELECT version, log_floor AS floor FROM rooms WHERE tenant_id = $1 AND id = $2`,
+);

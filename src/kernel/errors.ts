@@ -1,0 +1,102 @@
+/**
+ * What can go wrong for a caller. A class says what happened; the translation to GraphQL happens in one place
+ * (graphql/errors.ts). None of them is logged as a fault of ours.
+ */
+export abstract class DomainError extends Error {
+  /** Stable and documented: what clients branch on. */
+  abstract readonly code: ErrorCode;
+}
+
+export type ErrorCode =
+  | 'BAD_USER_INPUT'
+  | 'NOT_FOUND'
+  | 'UNAUTHENTICATED'
+  | 'FORBIDDEN'
+  | 'ROOM_ARCHIVED'
+  | 'ROOM_KIND'
+  | 'LAST_OWNER'
+  | 'MESSAGE_DELETED';
+
+/** An argument that cannot be accepted; `field` is its path, as in `input.body`. */
+export class ValidationError extends DomainError {
+  readonly code = 'BAD_USER_INPUT';
+  override readonly name = 'ValidationError';
+  readonly field: string;
+
+  constructor(field: string, reason: string) {
+    super(`${field}: ${reason}`);
+    this.field = field;
+  }
+}
+
+/** Nothing with that id, as far as this caller may know: also what is another tenant's, or not visible. */
+export class NotFoundError extends DomainError {
+  readonly code = 'NOT_FOUND';
+  override readonly name = 'NotFoundError';
+  readonly field: string;
+
+  constructor(what: string, field: string) {
+    super(`${field}: no such ${what}`);
+    this.field = field;
+  }
+}
+
+/** No token, or one that is not valid (any more). */
+export class UnauthenticatedError extends DomainError {
+  readonly code = 'UNAUTHENTICATED';
+  override readonly name = 'UnauthenticatedError';
+}
+
+/** The caller sees the thing but lacks the permission for this action. */
+export class ForbiddenError extends DomainError {
+  readonly code = 'FORBIDDEN';
+  override readonly name = 'ForbiddenError';
+  readonly permission: string;
+
+  constructor(permission: string) {
+    super(`this needs the permission ${permission}`);
+    this.permission = permission;
+  }
+}
+
+/** The room is archived: it can be read, and nothing else. */
+export class RoomArchivedError extends DomainError {
+  readonly code = 'ROOM_ARCHIVED';
+  override readonly name = 'RoomArchivedError';
+
+  constructor() {
+    super('the room is archived');
+  }
+}
+
+/** The action does not exist for rooms of this kind: nobody is added to a direct room, a group is not joined. */
+export class RoomKindError extends DomainError {
+  readonly code = 'ROOM_KIND';
+  override readonly name = 'RoomKindError';
+  readonly kind: string;
+
+  constructor(kind: string, action: string) {
+    super(`${action} is not possible in a room of kind ${kind}`);
+    this.kind = kind;
+  }
+}
+
+/** A room with members keeps an owner: make somebody else owner first. */
+export class LastOwnerError extends DomainError {
+  readonly code = 'LAST_OWNER';
+  override readonly name = 'LastOwnerError';
+
+  constructor() {
+    super('the last owner cannot leave or lose the role while others are members: make another member owner first');
+  }
+}
+
+/** The message was deleted before. */
+export class MessageDeletedError extends DomainError {
+  readonly code = 'MESSAGE_DELETED';
+  override readonly name = 'MessageDeletedError';
+
+  constructor() {
+    super('the message is deleted');
+  }
+}

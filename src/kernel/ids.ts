@@ -1,0 +1,68 @@
+import { createHash } from 'node:crypto';
+import { fromUUID, toUUID, fromString } from 'typeid-js';
+import { v7 } from 'uuid';
+import { ValidationError } from './errors.ts';
+
+/**
+ * The prefix of each node type's public id. Public ids are TypeIDs (`room_01h…`), sortable by creation; the database
+ * stores the UUIDv7 beneath.
+ */
+export const idPrefixes = {
+  Room: 'room',
+  Message: 'msg',
+  User: 'user',
+  ServiceAccount: 'svc',
+} as const;
+
+export type NodeType = keyof typeof idPrefixes;
+
+const typeByPrefix: ReadonlyMap<string, NodeType> = new Map([
+  [idPrefixes.Room, 'Room'],
+  [idPrefixes.Message, 'Message'],
+  [idPrefixes.User, 'User'],
+  [idPrefixes.ServiceAccount, 'ServiceAccount'],
+]);
+
+/** A new UUIDv7: sorts by the time at which it was made. */
+export function newId(): string {
+  return v7();
+}
+
+/**
+ * The same UUIDv7 every time for the same key, sorted by `at`. Rows that come from elsewhere (an import) get it, so that
+ * bringing them a second time finds the first.
+ */
+export function derivedId(at: Date, key: string): string {
+  const digest = createHash('sha256').update(key).digest();
+  return v7({ msecs: at.getTime(), random: digest.subarray(0, 16), seq: digest.readUInt32BE(16) });
+}
+
+/** The public id of a row. */
+export function encodeId(type: NodeType, uuid: string): string {
+  return fromUUID(uuid, idPrefixes[type]);
+}
+
+/** The type and UUID of a public id, or null if it is not one of ours. */
+export function decodeId(publicId: string): { type: NodeType; uuid: string } | null {
+  const prefix = publicId.slice(0, publicId.lastIndexOf('_'));
+  const type = typeByPrefix.get(prefix);
+  if (!type) return null;
+  try {
+    return { type, uuid: toUUID(fromString(publicId, prefix)) };
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * The UUID of a public id that has to be of one of `types`.
+ * @throws ValidationError naming `field` when it is not an id of those types.
+ */
+export function parseId(types: NodeType | readonly NodeType[], publicId: string, field: string): string {
+  const allowed = typeof types === 'string' ? [types] : types;
+  const id = decodeId(publicId);
+  if (!id || !allowed.includes(id.type)) {
+    throw new ValidationError(field, `expected the id of a ${allowed.join(' or ')}`);
+  }
+  return id.uuid;
+}

@@ -1,0 +1,18 @@
+import { ValidationError } from './errors.ts';
+
+/**
+ * Text from a client, without white space around it; its length is counted in code points.
+ * @throws ValidationError naming `field` when it is shorter or longer than allowed, or holds a NUL, which PostgreSQL
+ * cannot store.
+ */
+export function parseText(field: string, value: string, length: { readonly min?: number; readonly max: number }): string {
+  const text = value.trim();
+  const { min = 0, max } = length;
+  if (text.includes('\0')) throw new ValidationError(field, 'must not contain a NUL character');
+  if (text.length < min) throw new ValidationError(field, 'must not be empty');
+  // Code points are never more than UTF-16 units: the exact count is only needed for texts that may be too long.
+  if (text.length > max && (text.length > 2 * max || [...text].length > max)) {
+    throw new ValidationError(field, `must not have more than ${max.toLocaleString('en')} characters`);
+  }
+  return text;
+}
