@@ -76,7 +76,8 @@ async function readSchema({ schema }: SchemaFiles): Promise<SchemasContainer> {
   return { files: [{ path: schema, content: await readFile(schema, 'utf8') }] };
 }
 
-async function listMigrations({ migrations }: SchemaFiles): Promise<MigrationList> {
+/** The migrations as the schema engine takes them. */
+export async function listMigrations({ migrations }: SchemaFiles): Promise<MigrationList> {
   await mkdir(migrations, { recursive: true });
   const entries = await readdir(migrations, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);

@@ -55,7 +55,7 @@ export async function migrationStatus(target: MigrationTarget, folder = migratio
   const migrations = await readMigrations(folder);
   return withConnection(target, async (connection) => {
     const [table] = await connection.rows(`SELECT to_regclass('_prisma_migrations') IS NOT NULL AS exists`);
-    return compare(migrations, table?.['exists'] === true ? await readHistory(connection) : []);
+    return compare(migrations, table?.exists === true ? await readHistory(connection) : []);
   });
 }
 
@@ -98,10 +98,14 @@ function compare(migrations: readonly Migration[], history: readonly HistoryRow[
 
 function refuseBrokenHistory({ failed, edited }: MigrationStatus): void {
   if (failed[0]) {
-    throw new MigrationError(`migration ${failed[0]} was begun earlier and did not finish; see \`prisma migrate resolve\``);
+    throw new MigrationError(
+      `migration ${failed[0]} was begun earlier and did not finish; see \`prisma migrate resolve\``,
+    );
   }
   if (edited[0]) {
-    throw new MigrationError(`migration ${edited[0]} was changed after it had been applied; restore it and add a new one`);
+    throw new MigrationError(
+      `migration ${edited[0]} was changed after it had been applied; restore it and add a new one`,
+    );
   }
 }
 
@@ -148,9 +152,9 @@ async function readHistory(connection: Connection): Promise<HistoryRow[]> {
     WHERE rolled_back_at IS NULL
     ORDER BY migration_name, finished_at DESC NULLS LAST`);
   return rows.map((row) => ({
-    name: String(row['migration_name']),
-    checksum: String(row['checksum']),
-    finished: row['finished'] === true,
+    name: String(row.migration_name),
+    checksum: String(row.checksum),
+    finished: row.finished === true,
   }));
 }
 
@@ -193,7 +197,7 @@ const lockRetryMs = 100;
 async function lock(connection: Connection): Promise<void> {
   for (;;) {
     const [row] = await connection.rows(`SELECT pg_try_advisory_lock(${advisoryLock}) AS locked`);
-    if (row?.['locked'] === true) return;
+    if (row?.locked === true) return;
     await delay(lockRetryMs);
   }
 }

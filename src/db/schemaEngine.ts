@@ -14,10 +14,16 @@ import { PrismaPGlite } from 'pglite-prisma-adapter';
 /**
  * Runs `work` with Prisma's schema engine in its WebAssembly form, since the native one is a download from outside npm.
  * It gets a new, empty embedded database that is thrown away after: good for one comparison, and never touches real data.
+ * @param prepare fills that database first.
  */
-export async function withSchemaEngine<T>(work: (engine: bindings.SchemaEngine) => Promise<T>): Promise<T> {
-  await (loading ??= load());
+export async function withSchemaEngine<T>(
+  work: (engine: bindings.SchemaEngine) => Promise<T>,
+  prepare?: (database: PGlite) => Promise<unknown>,
+): Promise<T> {
+  loading ??= load();
+  await loading;
   const database = await PGlite.create({ extensions: { pg_trgm } });
+  await prepare?.(database);
   const connect = () => adapterOf(database);
   const factory = bindMigrationAwareSqlAdapterFactory({
     provider: 'postgres',
@@ -32,7 +38,7 @@ export async function withSchemaEngine<T>(work: (engine: bindings.SchemaEngine) 
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     // The engine appends a trace of its own modules, which says nothing to whoever wrote the schema.
-    throw new Error(error.message.replace(/\n\s+0: schema_engine[^]*$/, '').trim(), { cause: error });
+    throw new Error(error.message.replace(/\n\s+0: schema_engine.*$/s, '').trim(), { cause: error });
   } finally {
     engine.free();
     await database.close();
@@ -51,7 +57,7 @@ async function load(): Promise<void> {
   const bytes = await readFile(path.join(folder, 'schema_engine_bg.wasm'));
   const { instance } = await WebAssembly.instantiate(bytes, { './schema_engine_bg.js': { ...bindings } });
   bindings.__wbg_set_wasm(instance.exports);
-  const start = instance.exports['__wbindgen_start'];
+  const start = instance.exports.__wbindgen_start;
   if (typeof start !== 'function') throw new Error('the schema engine has no start function');
   start();
 }

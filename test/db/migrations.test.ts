@@ -4,8 +4,9 @@ import path from 'node:path';
 import { PGlite } from '@electric-sql/pglite';
 import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
-import { authorMigration, checkMigrations, schemaFiles } from '../../src/db/authorMigration.ts';
+import { authorMigration, checkMigrations, listMigrations, schemaFiles } from '../../src/db/authorMigration.ts';
 import { applyMigrations, type MigrationTarget, migrationStatus, migrationsFolder } from '../../src/db/migrations.ts';
+import { withSchemaEngine } from '../../src/db/schemaEngine.ts';
 import { createEmptyDatabase } from '../services/database.ts';
 
 const scratch = await mkdtemp(path.join(tmpdir(), 'prosa-migrations-'));
@@ -111,9 +112,32 @@ test('processes that migrate one PostgreSQL at once take turns: each migration r
   expect(applied.flat().sort()).toEqual(['1_slow', '2_slow']);
 });
 
+test("Prisma's own engine finds the history that is written here complete", async () => {
+  const migrationsList = await listMigrations(schemaFiles);
+  const filters = { externalTables: [], externalEnums: [] };
+  const input = { migrationsList, filters, optInToShadowDatabase: false };
+  const answer = await withSchemaEngine(
+    async (engine) => ({
+      diagnosis: await engine.diagnoseMigrationHistory(input),
+      applied: await engine.applyMigrations(input),
+    }),
+    applyMigrations,
+  );
+  expect(answer.diagnosis).toMatchObject({
+    hasMigrationsTable: true,
+    failedMigrationNames: [],
+    editedMigrationNames: [],
+  });
+  expect(answer.diagnosis.history ?? null).toBeNull();
+  expect(answer.applied).toEqual({ appliedMigrationNames: [] });
+});
+
 describe('the data model and the migrations', () => {
   async function copyOf(name: string): Promise<typeof schemaFiles> {
-    const files = { schema: path.join(scratch, name, 'schema.prisma'), migrations: path.join(scratch, name, 'migrations') };
+    const files = {
+      schema: path.join(scratch, name, 'schema.prisma'),
+      migrations: path.join(scratch, name, 'migrations'),
+    };
     await cp(schemaFiles.schema, files.schema);
     await cp(migrationsFolder, files.migrations, { recursive: true });
     return files;

@@ -123,7 +123,11 @@ async function* programFolders(): AsyncGenerator<string> {
   if (program) yield path.dirname(program);
   const configured = await output('pg_config', '--bindir');
   if (configured) yield configured;
-  for (const pattern of ['/usr/lib/postgresql/*/bin', '/usr/pgsql-*/bin', '/{opt/homebrew,usr/local}/opt/postgresql*/bin']) {
+  for (const pattern of [
+    '/usr/lib/postgresql/*/bin',
+    '/usr/pgsql-*/bin',
+    '/{opt/homebrew,usr/local}/opt/postgresql*/bin',
+  ]) {
     yield* (await Array.fromAsync(glob(pattern))).sort().reverse();
   }
 }

@@ -22,7 +22,9 @@ export interface ReaperLine {
  * a second process notices by the end of the pipe between the two.
  */
 export function reapAtExit(folder: string): Reaping {
-  const tell = (line: ReaperLine) => void (reaper ??= startReaper()).stdin?.write(`${JSON.stringify(line)}\n`);
+  reaper ??= startReaper();
+  const { stdin } = reaper;
+  const tell = (line: ReaperLine) => void stdin?.write(`${JSON.stringify(line)}\n`);
   tell({ folder });
   return {
     started: (pid, signal) => tell({ folder, pid, signal }),

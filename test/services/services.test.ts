@@ -70,7 +70,10 @@ test('services do not outlive a test process that is killed', async () => {
     console.log(JSON.stringify([postgres.url, redis.url]));
     setInterval(() => undefined, 1000);`;
   const cwd = fileURLToPath(new URL('.', import.meta.url));
-  const child = spawn(process.execPath, ['--input-type=module', '-e', code], { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module', '-e', code], {
+    cwd,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const [postgresUrl, redisUrl] = await new Promise<[string, string]>((resolve) => {
     child.stdout.once('data', (data: Buffer) => resolve(JSON.parse(data.toString())));
   });
@@ -86,7 +89,8 @@ test('services do not outlive a test process that is killed', async () => {
 async function isUp(url: string): Promise<boolean> {
   return fetch(`http://${new URL(url).host}`, { signal: AbortSignal.timeout(1000) }).then(
     () => true,
-    (error: unknown) => !(error instanceof Error && String(Reflect.get(Object(error.cause), 'code')) === 'ECONNREFUSED'),
+    (error: unknown) =>
+      !(error instanceof Error && String(Reflect.get(Object(error.cause), 'code')) === 'ECONNREFUSED'),
   );
 }
 

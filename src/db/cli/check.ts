@@ -5,7 +5,9 @@ try {
   if (missing === null) {
     console.log('the migrations lead to prisma/schema.prisma');
   } else {
-    console.error(`prisma/schema.prisma is ahead of the migrations: npm run db:migration -- NAME would write\n\n${missing}`);
+    console.error(
+      `prisma/schema.prisma is ahead of the migrations: npm run db:migration -- NAME would write\n\n${missing}`,
+    );
     process.exitCode = 1;
   }
 } catch (error) {

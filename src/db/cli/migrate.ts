@@ -1,8 +1,11 @@
 import { applyMigrations, MigrationError } from '../migrations.ts';
 
+// biome-ignore lint/style/noProcessEnv: this is a program of its own, which needs none of the server's other settings.
 const url = process.env.DATABASE_URL;
 if (!url) {
-  console.error('DATABASE_URL is not set: it names the PostgreSQL to migrate (the embedded database migrates itself at start)');
+  console.error(
+    'DATABASE_URL is not set: it names the PostgreSQL to migrate (the embedded database migrates itself at start)',
+  );
   process.exit(1);
 }
 try {

@@ -5,7 +5,9 @@ import { authorMigration } from '../authorMigration.ts';
 const { values, positionals } = parseArgs({ options: { draft: { type: 'boolean' } }, allowPositionals: true });
 const [name, ...rest] = positionals;
 if (!name || rest.length > 0) {
-  console.error('usage: npm run db:migration -- NAME [--draft]   (--draft: also where the schema is unchanged, for SQL by hand)');
+  console.error(
+    'usage: npm run db:migration -- NAME [--draft]   (--draft: also where the schema is unchanged, for SQL by hand)',
+  );
   process.exit(1);
 }
 try {
