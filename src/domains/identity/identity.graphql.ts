@@ -1,0 +1,141 @@
+import { connectionOf } from '../../graphql/connections.ts';
+import { builder } from '../../graphql/builder.ts';
+import { type Context, callerOf } from '../../graphql/context.ts';
+import { publicField } from '../../graphql/auth.ts';
+import { defineLoader } from '../../graphql/loaders.ts';
+import { registerNode } from '../../graphql/nodes.ts';
+import { canInTenant } from '../../policy/can.ts';
+import { allPermissions } from '../../policy/permissions.ts';
+import { identityRules } from './identity.rules.ts';
+import { type ActorRow, listUsers, loadActors, userCursor } from './identity.service.ts';
+
+export const actorLoader = defineLoader<string, ActorRow | null>(loadActors);
+
+/** The actor of a foreign key: it exists, because the key does. */
+export async function loadActor(context: Context, id: string): Promise<ActorRow> {
+  const actor = await actorLoader(context).load(id);
+  if (!actor) throw new Error('a foreign key points at no actor');
+  return actor;
+}
+
+const TenantRole = builder.enumType('TenantRole', {
+  description: 'What somebody is in the tenant; decides what the tenant lets them do.',
+  values: {
+    ADMIN: { description: 'Manages rooms and members, and governs the tenant.' },
+    SUPERVISOR: { description: 'Manages rooms and members.' },
+    AGENT: { description: 'Takes part: joins channels, opens direct rooms, writes.' },
+    SERVICE: { description: 'A program.' },
+  } as const,
+});
+
+export const Actor = builder.prismaInterface('Actor', {
+  name: 'Actor',
+  description: 'Whoever can write or act.',
+  interfaces: [builder.nodeInterfaceRef()],
+  resolveType: (actor) => (actor.kind === 'SERVICE_ACCOUNT' ? 'ServiceAccount' : 'User'),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'The name to show.' }),
+    pictureUrl: t.exposeString('pictureUrl', { nullable: true, description: 'A picture to show; null for none.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was first seen here.' }),
+  }),
+});
+
+export const User = builder.prismaNode('Actor', {
+  variant: 'User',
+  description: 'A person of the tenant.',
+  interfaces: [Actor],
+  id: { resolve: (actor) => actor.id },
+  findUnique: (id, context) => ({ tenantId_id: { tenantId: callerOf(context).actor.tenantId, id } }),
+  fields: (t) => ({
+    email: t.exposeString('email', { nullable: true, description: 'As the host product last said; null if unknown.' }),
+    role: t.expose('role', {
+      type: TenantRole,
+      nullable: true,
+      description: 'The role of the last token; null for an imported person who has not signed in as yet.',
+    }),
+    deactivatedAt: t.expose('deactivatedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when the account cannot be used; null if it can.',
+    }),
+  }),
+});
+
+builder.prismaNode('Actor', {
+  variant: 'ServiceAccount',
+  description: 'A program that writes or acts: an integration, a bot.',
+  interfaces: [Actor],
+  id: { resolve: (actor) => actor.id },
+  findUnique: (id, context) => ({ tenantId_id: { tenantId: callerOf(context).actor.tenantId, id } }),
+  fields: () => ({}),
+});
+
+registerNode('User', async (context, id) => {
+  const actor = await visibleActor(context, id);
+  return actor?.kind === 'USER' ? actor : null;
+});
+
+registerNode('ServiceAccount', async (context, id) => {
+  const actor = await visibleActor(context, id);
+  return actor?.kind === 'SERVICE_ACCOUNT' ? actor : null;
+});
+
+async function visibleActor(context: Context, id: string): Promise<ActorRow | null> {
+  if (!canInTenant(callerOf(context).actor, identityRules.listUsers.permission)) return null;
+  return actorLoader(context).load(id);
+}
+
+const Viewer = builder.objectRef<{ readonly actorId: string }>('Viewer').implement({
+  description: 'Who asks.',
+  fields: (t) => ({
+    actor: t.field({
+      type: Actor,
+      description: 'The user or service account of the token.',
+      resolve: ({ actorId }, _args, context) => loadActor(context, actorId),
+    }),
+    role: t.field({
+      type: TenantRole,
+      description: 'The role that the token gives.',
+      resolve: (_viewer, _args, context) => callerOf(context).actor.role,
+    }),
+    permissions: t.stringList({
+      description: 'What the viewer may do in the whole tenant, as `resource:action`. Roles in rooms add to it there.',
+      resolve: (_viewer, _args, context) =>
+        allPermissions.filter((permission) => canInTenant(callerOf(context).actor, permission)),
+    }),
+    tokenExpiresAt: t.field({
+      type: 'DateTime',
+      description: 'When the token ends, and with it every open subscription.',
+      resolve: (_viewer, _args, context) => callerOf(context).actor.expiresAt,
+    }),
+  }),
+});
+
+builder.queryFields((t) => ({
+  serverTime: t.field({
+    type: 'DateTime',
+    access: publicField,
+    description: "The server's clock, for clients that show how long ago something was.",
+    resolve: () => new Date(),
+  }),
+  viewer: t.field({
+    type: Viewer,
+    access: identityRules.viewer,
+    description: 'Who asks.',
+    resolve: (_root, _args, context) => ({ actorId: callerOf(context).actor.id }),
+  }),
+  users: t.connection(
+    {
+      type: User,
+      access: identityRules.listUsers,
+      description: 'The people of the tenant, by name; without those whose account is deactivated.',
+      args: {
+        search: t.arg.string({ description: 'Only those with this in their name or e-mail address.' }),
+      },
+      resolve: async (_root, { search, ...args }, context) =>
+        connectionOf(await listUsers(callerOf(context), args, search ?? null), userCursor),
+    },
+    { description: 'A page of people.' },
+    { description: 'A person in a page.' },
+  ),
+}));

@@ -1,0 +1,109 @@
+import type { MemberEvent, ReadEvent, RoomUpdatedEvent } from '../../events/catalogue.ts';
+import type { Delivered } from '../../events/live.ts';
+import { roomPosition } from '../../events/position.ts';
+import { builder } from '../../graphql/builder.ts';
+import { callerOf } from '../../graphql/context.ts';
+import { resetLoaders } from '../../graphql/loaders.ts';
+import { parseId } from '../../kernel/ids.ts';
+import { Actor, loadActor } from '../identity/identity.graphql.ts';
+import { followRoom } from '../messages/following.service.ts';
+import {
+  MessageAdded,
+  MessageDeleted,
+  MessageEdited,
+  ResyncRequired,
+  RoomChange,
+} from '../messages/messageEvents.graphql.ts';
+import { messageRules } from '../messages/messages.rules.ts';
+import { Room, RoomRole, viewOf } from '../rooms/rooms.graphql.ts';
+
+function memberEvent(name: string, description: string) {
+  return builder.objectRef<MemberEvent>(name).implement({
+    description,
+    interfaces: [RoomChange],
+    fields: (t) => ({
+      member: t.field({
+        type: Actor,
+        description: 'Whom it is about.',
+        resolve: (event, _args, context) => loadActor(context, event.memberId),
+      }),
+      by: t.field({
+        type: Actor,
+        description: 'Who did it.',
+        resolve: (event, _args, context) => loadActor(context, event.actorId),
+      }),
+    }),
+  });
+}
+
+const MemberAdded = memberEvent('MemberAdded', 'Somebody became a member.');
+const MemberUpdated = memberEvent('MemberUpdated', "A member's role changed: read it from `Room.members`.");
+const MemberRemoved = memberEvent('MemberRemoved', 'Somebody is no longer a member.');
+
+const RoomUpdated = builder.objectRef<RoomUpdatedEvent>('RoomUpdated').implement({
+  description: 'Name, topic or archiving of the room changed.',
+  interfaces: [RoomChange],
+  fields: (t) => ({
+    room: t.field({
+      type: Room,
+      nullable: true,
+      description: 'The room as it is now; null if the viewer cannot see it any more.',
+      resolve: async ({ roomId }, _args, context) => (await viewOf(context, roomId))?.room ?? null,
+    }),
+  }),
+});
+
+const ReadMarkerMoved = builder.objectRef<ReadEvent>('ReadMarkerMoved').implement({
+  description:
+    'A member has read further. This is state, not a durable change: it has no cursor of its own and is not replayed; `Room.members` has all markers.',
+  fields: (t) => ({
+    member: t.field({
+      type: Actor,
+      description: 'Who has read.',
+      resolve: (event, _args, context) => loadActor(context, event.actorId),
+    }),
+    readCursor: t.string({
+      description: 'Where the marker stands now.',
+      resolve: ({ roomId, lastReadSeq }) => roomPosition(roomId, lastReadSeq),
+    }),
+    readAt: t.expose('lastReadAt', { type: 'DateTime', description: 'When it moved.' }),
+  }),
+});
+
+const typeNames = {
+  MESSAGE_ADDED: MessageAdded,
+  MESSAGE_EDITED: MessageEdited,
+  MESSAGE_DELETED: MessageDeleted,
+  MEMBER_ADDED: MemberAdded,
+  MEMBER_UPDATED: MemberUpdated,
+  MEMBER_REMOVED: MemberRemoved,
+  ROOM_UPDATED: RoomUpdated,
+  READ: ReadMarkerMoved,
+  RESYNC: ResyncRequired,
+} as const satisfies Record<Delivered['type'], unknown>;
+
+const RoomEvent = builder.unionType('RoomEvent', {
+  description: 'What `roomEvents` gives: every durable change of the room, and read markers.',
+  types: Object.values(typeNames),
+  resolveType: (event) => typeNames[event.type],
+});
+
+builder.subscriptionField('roomEvents', (t) =>
+  t.field({
+    type: RoomEvent,
+    access: messageRules.read,
+    description: 'Everything that happens in a room, as it happens.',
+    args: {
+      roomId: t.arg.id({ required: true, description: 'The room to follow.' }),
+      after: t.arg.string({
+        description: 'A cursor of this room: everything since comes first. Left out, only what comes from now on.',
+      }),
+    },
+    subscribe: (_root, { roomId, after }, context) =>
+      followRoom(callerOf(context), parseId('Room', roomId, 'roomId'), after ?? undefined),
+    resolve: (event, _args, context) => {
+      resetLoaders(context);
+      return event;
+    },
+  }),
+);

@@ -1,0 +1,168 @@
+import { roomPosition } from '../../events/position.ts';
+import { builder } from '../../graphql/builder.ts';
+import { connectionOf } from '../../graphql/connections.ts';
+import { type Context, callerOf } from '../../graphql/context.ts';
+import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
+import { registerNode } from '../../graphql/nodes.ts';
+import { parseId } from '../../kernel/ids.ts';
+import { Actor, loadActor } from '../identity/identity.graphql.ts';
+import { countMembers, listMembers, memberCursor } from './membership.service.ts';
+import { roomRules } from './rooms.rules.ts';
+import { listRooms, loadRooms, type RoomView, roomCursor, unreadCount } from './rooms.service.ts';
+
+/** Rooms with the viewer's membership; null where the viewer cannot see the room. */
+export const roomLoader = defineLoader<string, RoomView | null>(loadRooms);
+
+/** The room as the viewer has it, where it is known to be visible. */
+export async function viewOf(context: Context, roomId: string): Promise<RoomView | null> {
+  return roomLoader(context).load(roomId);
+}
+
+export const RoomKind = builder.enumType('RoomKind', {
+  description: 'What a room is for.',
+  values: {
+    DIRECT: { description: 'Two people; one room for each two, for good.' },
+    GROUP: { description: 'Seen by its members only; members add others.' },
+    CHANNEL: { description: 'Listed for everybody in the tenant, and open to join.' },
+    CONVERSATION: { description: 'With a contact: the inbox side.' },
+  } as const,
+});
+
+export const RoomRole = builder.enumType('RoomRole', {
+  description: 'What a member is in a room; adds to what the role in the tenant allows.',
+  values: {
+    OWNER: { description: 'Changes roles and archives, besides what a moderator does.' },
+    MODERATOR: { description: "Adds and removes members, names the room, deletes others' messages." },
+    MEMBER: { description: 'Reads and writes.' },
+  } as const,
+});
+
+export const Member = builder.prismaObject('Member', {
+  description: 'Somebody in a room.',
+  fields: (t) => ({
+    actor: t.field({
+      type: Actor,
+      description: 'Who it is.',
+      resolve: (member, _args, context) => loadActor(context, member.actorId),
+    }),
+    role: t.expose('role', { type: RoomRole, description: 'The role in this room.' }),
+    joinedAt: t.expose('joinedAt', { type: 'DateTime', description: 'Since when.' }),
+    lastReadAt: t.expose('lastReadAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'When the read marker last moved; null if it never has.',
+    }),
+    readCursor: t.string({
+      description: 'Where the read marker stands: what is before it, or at it, has been read.',
+      resolve: (member) => roomPosition(member.roomId, member.lastReadSeq),
+    }),
+    muted: t.boolean({
+      nullable: true,
+      description: "Whether the viewer has muted the room; null in others' memberships.",
+      resolve: (member, _args, context) => (member.actorId === callerOf(context).actor.id ? member.muted : null),
+    }),
+  }),
+});
+
+const memberPages = definePageLoader(listMembers);
+const memberCounts = defineLoader<string, number>(countMembers);
+
+export const Room = builder.prismaNode('Room', {
+  description: 'An ordered timeline with members.',
+  id: { resolve: (room) => room.id },
+  findUnique: (id, context) => ({ tenantId_id: { tenantId: callerOf(context).actor.tenantId, id } }),
+  fields: (t) => ({
+    kind: t.expose('kind', { type: RoomKind, description: 'What the room is for.' }),
+    name: t.exposeString('name', {
+      nullable: true,
+      description: "Its name; null for a direct room, which is shown by the other member's name.",
+    }),
+    topic: t.exposeString('topic', { nullable: true, description: 'What it is about; null if nobody has said.' }),
+    creator: t.relation('creator', { nullable: true, type: Actor, description: 'Who created it; null if not known.' }),
+    createdAt: t.expose('createdAt', { type: 'DateTime', description: 'When it was created.' }),
+    updatedAt: t.expose('updatedAt', { type: 'DateTime', description: 'When name, topic or archiving last changed.' }),
+    archivedAt: t.expose('archivedAt', {
+      type: 'DateTime',
+      nullable: true,
+      description: 'Since when it is archived; null for an active room.',
+    }),
+    lastActivityAt: t.expose('lastActivityAt', {
+      type: 'DateTime',
+      description: 'When the last message came: rooms are listed by it.',
+    }),
+    cursor: t.string({
+      description: 'Where the room stood when it was read: a subscription `after` it gives everything since.',
+      resolve: (room) => roomPosition(room.id, room.version),
+    }),
+    viewerMember: t.field({
+      type: Member,
+      nullable: true,
+      description: "The viewer's own membership; null in a channel that the viewer has not joined.",
+      resolve: async (room, _args, context) => (await viewOf(context, room.id))?.member ?? null,
+    }),
+    unreadCount: t.int({
+      description: "Messages by others that the viewer has not read: not deleted ones, nor the system's reports.",
+      resolve: async (room, _args, context) => {
+        const view = await viewOf(context, room.id);
+        return view ? unreadCount(view) : 0;
+      },
+    }),
+    memberCount: t.int({
+      description: 'How many members it has.',
+      resolve: (room, _args, context) => memberCounts(context).load(room.id),
+    }),
+    members: t.connection(
+      {
+        type: Member,
+        description: 'Its members, in the order of joining.',
+        resolve: async (room, args, context) =>
+          connectionOf(await memberPages(context, args).load(room.id), memberCursor),
+      },
+      { name: 'RoomMembersConnection', description: 'A page of members.' },
+      { name: 'RoomMembersEdge', description: 'A member in a page.' },
+    ),
+  }),
+});
+
+registerNode('Room', async (context, id) => (await viewOf(context, id))?.room ?? null);
+
+const RoomList = builder.enumType('RoomList', {
+  description: 'Which rooms to list.',
+  values: {
+    OWN: { description: 'Those in which the viewer is a member.' },
+    CHANNELS: { description: 'All channels of the tenant, joined or not.' },
+  } as const,
+});
+
+builder.queryFields((t) => ({
+  room: t.field({
+    type: Room,
+    nullable: true,
+    access: roomRules.read,
+    description: 'A room by its id; null if it does not exist, or not for the viewer.',
+    args: { id: t.arg.id({ required: true, description: 'The id of the room.' }) },
+    resolve: async (_root, { id }, context) => (await viewOf(context, parseId('Room', id, 'id')))?.room ?? null,
+  }),
+  rooms: t.connection(
+    {
+      type: Room,
+      access: roomRules.list,
+      description: 'Rooms by last activity, the latest first.',
+      args: {
+        list: t.arg({ type: RoomList, defaultValue: 'OWN', required: true, description: 'Which rooms.' }),
+        includeArchived: t.arg.boolean({
+          defaultValue: false,
+          required: true,
+          description: 'Whether archived rooms are listed too.',
+        }),
+      },
+      resolve: async (_root, { list, includeArchived, ...args }, context) => {
+        const page = await listRooms(callerOf(context), list, args, includeArchived);
+        for (const view of page.rows) roomLoader(context).prime(view.room.id, view);
+        return connectionOf({ ...page, rows: page.rows.map((view) => view.room) }, roomCursor);
+      },
+    },
+    { description: 'A page of rooms.' },
+    { description: 'A room in a page.' },
+  ),
+}));

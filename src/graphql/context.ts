@@ -1,0 +1,21 @@
+import type DataLoader from 'dataloader';
+import type { Caller } from '../domains/caller.ts';
+import { UnauthenticatedError } from '../kernel/errors.ts';
+
+/** What a resolver gets besides its parent and arguments: one per request, and one per operation on a WebSocket. */
+export interface Context {
+  /** Null without a token: only fields marked `@public` answer. */
+  readonly caller: Caller | null;
+  /** The request's batches and caches; emptied before each event of a subscription. */
+  readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
+}
+
+export function createContext(caller: Caller | null): Context {
+  return { caller, loaders: new Map() };
+}
+
+/** @throws UnauthenticatedError */
+export function callerOf(context: Context): Caller {
+  if (!context.caller) throw new UnauthenticatedError('a token is needed: Authorization: Bearer …');
+  return context.caller;
+}

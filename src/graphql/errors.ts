@@ -1,0 +1,93 @@
+import { GraphQLError } from 'graphql';
+import type { Logger } from '../kernel/logger.ts';
+import {
+  DomainError,
+  LastOwnerError,
+  MessageDeletedError,
+  NotFoundError,
+  RoomArchivedError,
+  RoomKindError,
+  ValidationError,
+} from '../kernel/errors.ts';
+import { builder } from './builder.ts';
+
+const UserError = builder.interfaceRef<DomainError>('UserError').implement({
+  description: 'What keeps a mutation from being done, for the client to act on. Nothing was written.',
+  fields: (t) => ({
+    message: t.exposeString('message', { description: 'What is wrong, in English, for developers and logs.' }),
+    code: t.exposeString('code', { description: 'The same for all errors of this type; as in `extensions.code`.' }),
+  }),
+});
+
+const fieldDescription = 'The path of the argument, as in `input.body`.';
+
+builder.objectType(ValidationError, {
+  name: 'ValidationError',
+  description: 'An argument that cannot be accepted. Code: BAD_USER_INPUT.',
+  interfaces: [UserError],
+  fields: (t) => ({ field: t.exposeString('field', { description: fieldDescription }) }),
+});
+
+builder.objectType(NotFoundError, {
+  name: 'NotFoundError',
+  description: 'There is nothing with that id, or not for the viewer. Code: NOT_FOUND.',
+  interfaces: [UserError],
+  fields: (t) => ({ field: t.exposeString('field', { description: fieldDescription }) }),
+});
+
+builder.objectType(RoomArchivedError, {
+  name: 'RoomArchivedError',
+  description: 'The room is archived: it can be read, and nothing else. Code: ROOM_ARCHIVED.',
+  interfaces: [UserError],
+});
+
+builder.objectType(RoomKindError, {
+  name: 'RoomKindError',
+  description: 'This cannot be done in a room of that kind. Code: ROOM_KIND.',
+  interfaces: [UserError],
+  fields: (t) => ({ kind: t.exposeString('kind', { description: 'The kind of the room.' }) }),
+});
+
+builder.objectType(LastOwnerError, {
+  name: 'LastOwnerError',
+  description: 'A room with members keeps an owner: make another member owner first. Code: LAST_OWNER.',
+  interfaces: [UserError],
+});
+
+builder.objectType(MessageDeletedError, {
+  name: 'MessageDeletedError',
+  description: 'The message is deleted. Code: MESSAGE_DELETED.',
+  interfaces: [UserError],
+});
+
+/** The one translation of errors to GraphQL: ours keep their message and code, anything else is logged and hidden. */
+export function createErrorMask(log: Logger) {
+  return (error: unknown): GraphQLError => {
+    const original = error instanceof GraphQLError ? error.originalError : error;
+    const place = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
+    if (original instanceof DomainError) {
+      const field = 'field' in original ? { field: original.field } : {};
+      const permission = 'permission' in original ? { permission: original.permission } : {};
+      return new GraphQLError(original.message, {
+        ...place,
+        extensions: { code: original.code, ...field, ...permission, http: httpFor(original) },
+      });
+    }
+    if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) return withCode(error);
+    log.error({ err: original }, 'an operation failed');
+    return new GraphQLError('something went wrong on our side', {
+      ...place,
+      extensions: { code: 'INTERNAL_SERVER_ERROR' },
+    });
+  };
+}
+
+/** graphql-js and yoga report syntax, validation and variables without a code, or with one of their own. */
+function withCode(error: GraphQLError): GraphQLError {
+  const code = error.extensions.code ?? (error.path ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED');
+  return Object.assign(error, { extensions: { ...error.extensions, code } });
+}
+
+function httpFor(error: DomainError) {
+  return error.code === 'UNAUTHENTICATED' ? { status: 401 } : undefined;
+}
