@@ -23,15 +23,26 @@ export default [
           InputValueDefinition: true,
         },
       ],
-      // Lists hold more than edges here: `nodes` of every connection, inputs, and the errors of a payload.
-      '@graphql-eslint/relay-edge-types': ['error', { listTypeCanWrapOnlyEdgeType: false }],
-      // Only what a client can fetch again has an id: not the containers of Relay, payloads, errors and passing events.
+      '@graphql-eslint/relay-edge-types': [
+        'error',
+        {
+          // Lists hold more than edges here: `nodes` of every connection, inputs, permissions.
+          listTypeCanWrapOnlyEdgeType: false,
+          // A membership or a former body is a fact of its room or message: nothing fetches it by an id of its own.
+          shouldImplementNode: false,
+        },
+      ],
+      // Only what a client can fetch again has an id: not the containers of Relay, payloads, errors and facts of others.
       '@graphql-eslint/strict-id-in-types': [
         'error',
         {
           exceptions: {
-            types: ['Query', 'Mutation', 'Subscription', 'PageInfo'],
-            suffixes: ['Connection', 'Edge', 'Payload', 'Error'],
+            types: ['PageInfo', 'Viewer', 'Member', 'MessageEdit'],
+            suffixes: [
+              ...['Connection', 'Edge', 'Payload', 'Error'],
+              // Events, which pass and are named for what happened.
+              ...['Added', 'Edited', 'Updated', 'Deleted', 'Removed', 'Moved', 'Required'],
+            ],
           },
         },
       ],
