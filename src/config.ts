@@ -24,6 +24,10 @@ const settings = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   GRAPHIQL: flag.optional(),
+  CORS_ORIGINS: z
+    .string()
+    .transform((value) => value.split(',').map((origin) => origin.trim()))
+    .default([]),
 });
 
 type Settings = z.infer<typeof settings>;
@@ -43,6 +47,8 @@ export interface Config {
   /** Development: the server makes its own key, seeds a demo tenant and prints tokens. */
   readonly development: boolean;
   readonly graphiql: boolean;
+  /** Origins of front ends on other hosts that browsers may let in; none by default. */
+  readonly corsOrigins: readonly string[];
 }
 
 /** How tokens are verified: by a shared secret, by published keys, or by a secret made on the spot in development. */
@@ -94,6 +100,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     logLevel: value.LOG_LEVEL,
     development: !production,
     graphiql: value.GRAPHIQL ?? !production,
+    corsOrigins: value.CORS_ORIGINS,
   };
 }
 

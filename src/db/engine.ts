@@ -1,17 +1,21 @@
-import { mkdirSync } from 'node:fs';
+import path from 'node:path';
 import { PGlite, types as pgliteTypes } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
-import type { SqlMigrationAwareDriverAdapterFactory } from '@prisma/driver-adapter-utils';
+import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { lockFolder } from './folderLock.ts';
+import type { MigrationTarget } from './migrations.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
 
 type Run = <Row>(statement: Statement<Row>, params: readonly SqlValue[]) => Promise<Row[]>;
 
 /** The two databases that Prosa runs on, behind what the rest of `db/` needs of them. */
 export interface Engine {
-  /** For Prisma: its client and its migrations. */
-  readonly adapter: SqlMigrationAwareDriverAdapterFactory;
+  /** For Prisma's client. */
+  readonly adapter: SqlDriverAdapterFactory;
+  /** What the migrations are applied to. */
+  readonly migrations: MigrationTarget;
   readonly run: Run;
   /** Runs `work` between BEGIN and COMMIT on one connection; a failure rolls back and is thrown on. */
   transaction<T>(work: (run: Run) => Promise<T>): Promise<T>;
@@ -45,6 +49,7 @@ export function postgresEngine(url: string, poolSize: number, onError: (error: E
       }
     };
   return {
+    migrations: url,
     adapter: new PrismaPg(pool, { onPoolError: onError }),
     run: runOn(pool),
     async transaction(work) {
@@ -71,11 +76,12 @@ export function postgresEngine(url: string, poolSize: number, onError: (error: E
 
 /**
  * PostgreSQL in this process, for a start with nothing installed. One connection: transactions run one after another.
- * @param folder where it keeps its files, or null for memory only.
+ * @param folder the data folder, in which it keeps its files; or null for memory only.
+ * @throws FolderInUseError
  */
 export async function embeddedEngine(folder: string | null): Promise<Engine> {
-  if (folder) mkdirSync(folder, { recursive: true });
-  const database = await PGlite.create({ ...(folder ? { dataDir: folder } : {}) });
+  const unlock = folder ? lockFolder(folder) : () => undefined;
+  const database = await PGlite.create(folder ? { dataDir: path.join(folder, 'database') } : {});
   const options = { parsers: { [pgliteTypes.INT8]: BigInt } };
   const runOn =
     (client: Pick<PGlite, 'query'>): Run =>
@@ -87,6 +93,7 @@ export async function embeddedEngine(folder: string | null): Promise<Engine> {
       }
     };
   return {
+    migrations: database,
     adapter: new PrismaPGlite(database),
     run: runOn(database),
     async transaction<T>(work: (run: Run) => Promise<T>) {
@@ -96,7 +103,10 @@ export async function embeddedEngine(folder: string | null): Promise<Engine> {
         throw translate(error);
       }
     },
-    close: () => database.close(),
+    async close() {
+      await database.close();
+      unlock();
+    },
   };
 }
 

@@ -133,7 +133,7 @@ export const messageColumns = (m: string): string => `
 const insertMessages = sql<MessageRecord>(
   'roomLog.insertMessages',
   `WITH draft AS (
-     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::message_kind[], $6::text[], $7::text[], $8::uuid[], $9::boolean[])
+     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::boolean[])
        WITH ORDINALITY AS d(id, author_id, kind, body, nonce, reply_to_id, mentions_room, place)
    ), room AS (
      UPDATE rooms SET version = version + $12, message_count = message_count + $12, last_message_seq = version + $12,
@@ -150,7 +150,7 @@ const insertMessages = sql<MessageRecord>(
      SELECT $1, message_id, actor_id FROM unnest($10::uuid[], $11::uuid[]) AS t(message_id, actor_id), room
    ), added AS (
      INSERT INTO messages (tenant_id, id, room_id, seq, kind, author_id, body, nonce, reply_to_id, mentions_room, created_at)
-     SELECT $1, draft.id, $2, room.base + draft.place, draft.kind, author.actor_id, draft.body, draft.nonce,
+     SELECT $1, draft.id, $2, room.base + draft.place, draft.kind::message_kind, author.actor_id, draft.body, draft.nonce,
        draft.reply_to_id, draft.mentions_room, room.last_activity_at
      FROM room CROSS JOIN draft LEFT JOIN author ON author.actor_id = draft.author_id
      RETURNING *

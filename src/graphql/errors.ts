@@ -64,21 +64,19 @@ builder.objectType(MessageDeletedError, {
 export function createErrorMask(log: Logger) {
   return (error: unknown): GraphQLError => {
     const original = error instanceof GraphQLError ? error.originalError : error;
-    const place = error instanceof GraphQLError ? { nodes: error.nodes ?? null, path: error.path ?? null } : {};
+    const where = error instanceof GraphQLError ? { nodes: error.nodes, path: error.path } : {};
+    const place = { nodes: where.nodes ?? null, path: where.path ?? null };
     if (original instanceof DomainError) {
       const field = 'field' in original ? { field: original.field } : {};
       const permission = 'permission' in original ? { permission: original.permission } : {};
-      return new GraphQLError(original.message, {
-        ...place,
-        extensions: { code: original.code, ...field, ...permission, http: httpFor(original) },
-      });
+      const http = original.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {};
+      const extensions = { code: original.code, ...field, ...permission, ...http };
+      return new GraphQLError(original.message, { ...place, extensions });
     }
     if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) return withCode(error);
     log.error({ err: original }, 'an operation failed');
-    return new GraphQLError('something went wrong on our side', {
-      ...place,
-      extensions: { code: 'INTERNAL_SERVER_ERROR' },
-    });
+    const extensions = { code: 'INTERNAL_SERVER_ERROR' };
+    return new GraphQLError('something went wrong on our side', { ...place, extensions });
   };
 }
 
@@ -86,8 +84,4 @@ export function createErrorMask(log: Logger) {
 function withCode(error: GraphQLError): GraphQLError {
   const code = error.extensions.code ?? (error.path ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED');
   return Object.assign(error, { extensions: { ...error.extensions, code } });
-}
-
-function httpFor(error: DomainError) {
-  return error.code === 'UNAUTHENTICATED' ? { status: 401 } : undefined;
 }

@@ -140,8 +140,8 @@ export async function findDirectRoom(db: TenantQueries, directKey: string): Prom
 const insertMembersStatement = sql<Member>(
   'rooms.insertMembers',
   `INSERT INTO members AS m (tenant_id, room_id, actor_id, role, last_read_seq, read_count)
-   SELECT $1, r.id, new.actor_id, new.role, r.version, r.message_count
-   FROM rooms r CROSS JOIN unnest($3::uuid[], $4::room_role[]) AS new(actor_id, role)
+   SELECT $1, r.id, new.actor_id, new.role::room_role, r.version, r.message_count
+   FROM rooms r CROSS JOIN unnest($3::uuid[], $4::text[]) AS new(actor_id, role)
    WHERE r.tenant_id = $1 AND r.id = $2
    ON CONFLICT DO NOTHING RETURNING ${memberColumns}`,
 );

@@ -1,0 +1,47 @@
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+
+/** Another process has the embedded database open; two would destroy it. */
+export class FolderInUseError extends Error {
+  override readonly name = 'FolderInUseError';
+}
+
+/**
+ * Makes this process the only one that uses a data folder. A lock that a dead process left behind is taken over.
+ * @returns what releases it.
+ * @throws FolderInUseError
+ */
+export function lockFolder(folder: string): () => void {
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, 'prosa.pid');
+  for (let attempt = 1; ; attempt++) {
+    try {
+      writeFileSync(file, String(process.pid), { flag: 'wx' });
+      return () => rmSync(file, { force: true });
+    } catch (error) {
+      if (!isCode(error, 'EEXIST')) throw error;
+      const holder = holderOf(file);
+      if (holder !== null || attempt > 3) {
+        throw new FolderInUseError(`the data folder ${folder} is in use by process ${holder}`);
+      }
+      rmSync(file, { force: true });
+    }
+  }
+}
+
+/** The living process that holds the lock, or null. */
+function holderOf(file: string): number | null {
+  try {
+    const pid = Number(readFileSync(file, 'utf8'));
+    // The same number as ours: a container starts every process over at the same ones, and this is what is left of the last.
+    if (!Number.isInteger(pid) || pid <= 0 || pid === process.pid) return null;
+    process.kill(pid, 0);
+    return pid;
+  } catch (error) {
+    return isCode(error, 'EPERM') ? -1 : null;
+  }
+}
+
+function isCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
+}

@@ -1,0 +1,113 @@
+import type { AddressInfo } from 'node:net';
+import type { GraphiQLOptions } from 'graphql-yoga';
+import type { Config } from './config.ts';
+import { type Database, openDatabase } from './db/database.ts';
+import { embeddedEngine, postgresEngine } from './db/engine.ts';
+import { applyMigrations, migrationStatus } from './db/migrations.ts';
+import type { Caller } from './domains/caller.ts';
+import type { Bus } from './events/bus.ts';
+import { createLiveDelivery, type LiveDelivery } from './events/live.ts';
+import { createLocalBus } from './events/localBus.ts';
+import { createRedisBus } from './events/redisBus.ts';
+import { createRoomLog } from './events/roomLog.ts';
+import type { Actor } from './kernel/actor.ts';
+import type { Logger } from './kernel/logger.ts';
+import { createAuthenticator } from './transport/authentication.ts';
+import { createGraphql, graphqlPath } from './transport/graphql.ts';
+import { createHttpServer } from './transport/http.ts';
+import { serveWebSockets } from './transport/websocket.ts';
+
+/** The parts of a process on which its roles work. */
+export interface Foundation {
+  readonly database: Database;
+  readonly bus: Bus;
+  readonly live: LiveDelivery;
+  readonly callerFor: (actor: Actor) => Caller;
+  close(): Promise<void>;
+}
+
+/** A start that cannot go on until the operator does something; the message is one line. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/**
+ * Opens database and bus. The embedded database is migrated on the way; PostgreSQL has to have been.
+ * @throws StartError, FolderInUseError
+ */
+export async function openFoundation(config: Config, log: Logger): Promise<Foundation> {
+  const onError = (what: string) => (error: Error) => log.warn({ err: error }, `trouble with ${what}`);
+  const engine = config.databaseUrl
+    ? postgresEngine(config.databaseUrl, config.databasePoolSize, onError('the database'))
+    : await embeddedEngine(config.dataDir);
+  const database = openDatabase(engine);
+  if (config.databaseUrl) await requireMigrated(config.databaseUrl);
+  else await applyMigrations(engine.migrations);
+  const bus = config.redisUrl ? createRedisBus(config.redisUrl, onError('Redis')) : createLocalBus();
+  const live = createLiveDelivery({ database, bus, log });
+  const roomLog = createRoomLog(bus);
+  return {
+    database,
+    bus,
+    live,
+    callerFor: (actor) => ({ actor, db: database.forTenant(actor.tenantId), roomLog, live }),
+    async close() {
+      live.close();
+      await bus.close();
+      await database.close();
+    },
+  };
+}
+
+async function requireMigrated(url: string): Promise<void> {
+  const status = await migrationStatus(url).catch((error: unknown) => {
+    throw new StartError(`DATABASE_URL: the database does not answer: ${error instanceof Error ? error.message : error}`);
+  });
+  if (status.failed.length > 0) throw new StartError(`DATABASE_URL: the migration ${status.failed[0]} has failed`);
+  if (status.pending.length > 0) {
+    throw new StartError(`DATABASE_URL: ${status.pending.length} migrations are pending: npm run db:migrate`);
+  }
+}
+
+export interface Api {
+  /** Where GraphQL is. */
+  readonly url: string;
+  /** Stops accepting, lets requests finish, closes sockets as going away. */
+  close(): Promise<void>;
+}
+
+/** How long requests under way have at a shutdown. */
+const drainFor = 10_000;
+
+/** The role `api`: serves HTTP and WebSocket. */
+export async function startApi(
+  config: Config,
+  foundation: Foundation,
+  log: Logger,
+  graphiql: GraphiQLOptions | false,
+): Promise<Api> {
+  const { database, bus, callerFor } = foundation;
+  const authenticate = createAuthenticator(config.auth, database);
+  const yoga = createGraphql({ authenticate, callerFor, log, graphiql, corsOrigins: config.corsOrigins });
+  const server = createHttpServer({ yoga, checks: { database: () => database.ping(), events: () => bus.ping() } });
+  const sockets = serveWebSockets({ server, yoga, authenticate, log });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(config.port, config.host, resolve);
+  }).catch((error: NodeJS.ErrnoException) => {
+    throw new StartError(`PORT: cannot listen on ${config.host}:${config.port}: ${error.code}`);
+  });
+  const { address, port, family } = server.address() as AddressInfo;
+  const host = family === 'IPv6' ? `[${address}]` : address;
+  return {
+    url: `http://${host}:${port}${graphqlPath}`,
+    async close() {
+      const closed = new Promise((resolve) => server.close(resolve));
+      await sockets.close();
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), drainFor);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}

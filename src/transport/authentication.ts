@@ -1,0 +1,81 @@
+import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
+import type { AuthConfig } from '../config.ts';
+import type { Database } from '../db/database.ts';
+import { parseClaims } from '../domains/identity/identity.rules.ts';
+import { signIn } from '../domains/identity/identity.service.ts';
+import type { Actor } from '../kernel/actor.ts';
+import { UnauthenticatedError } from '../kernel/errors.ts';
+
+/** @throws UnauthenticatedError for a token that is forged, expired, of another issuer or audience, or incomplete. */
+export type Authenticate = (token: string) => Promise<Actor>;
+
+/** How long a verified token is taken for what it said: bounds how late a change of the account is noticed. */
+const rememberFor = 10_000;
+const rememberAtMost = 10_000;
+
+export function createAuthenticator(config: AuthConfig, database: Database): Authenticate {
+  const verify = createVerifier(config);
+  const remembered = new Map<string, { readonly actor: Promise<Actor>; readonly until: number }>();
+
+  async function authenticate(token: string): Promise<Actor> {
+    const claims = parseClaims(await verify(token));
+    if (typeof claims === 'string') throw new UnauthenticatedError(`the token cannot be used: ${claims}`);
+    return signIn(database, claims);
+  }
+
+  return async (token) => {
+    const now = Date.now();
+    const known = remembered.get(token);
+    if (known && known.until > now) {
+      const actor = await known.actor;
+      if (actor.expiresAt.getTime() <= now) throw new UnauthenticatedError('the token has expired');
+      return actor;
+    }
+    const actor = authenticate(token);
+    remembered.delete(token);
+    remembered.set(token, { actor, until: now + rememberFor });
+    // The oldest goes first: a Map keeps the order of insertion.
+    const oldest = remembered.size > rememberAtMost ? remembered.keys().next().value : undefined;
+    if (oldest !== undefined) remembered.delete(oldest);
+    // A failure is not remembered: the next try may succeed.
+    actor.catch(() => remembered.delete(token));
+    return actor;
+  };
+}
+
+function createVerifier(config: AuthConfig): (token: string) => Promise<JWTPayload> {
+  const options: JWTVerifyOptions = {
+    ...(config.issuer ? { issuer: config.issuer } : {}),
+    ...(config.audience ? { audience: config.audience } : {}),
+    requiredClaims: ['exp', 'sub'],
+    clockTolerance: 5,
+  };
+  if (config.jwksUrl) {
+    const keys = createRemoteJWKSet(new URL(config.jwksUrl));
+    const asymmetric = { ...options, algorithms: ['RS256', 'PS256', 'ES256', 'EdDSA'] };
+    return (token) => explain(jwtVerify(token, keys, asymmetric));
+  }
+  if (!config.secret) throw new Error('there is neither a secret nor a key set to verify tokens with');
+  const key = new TextEncoder().encode(config.secret);
+  const symmetric = { ...options, algorithms: ['HS256'] };
+  return (token) => explain(jwtVerify(token, key, symmetric));
+}
+
+async function explain(verified: Promise<{ payload: JWTPayload }>): Promise<JWTPayload> {
+  try {
+    return (await verified).payload;
+  } catch (error) {
+    if (error instanceof errors.JWTExpired) throw new UnauthenticatedError('the token has expired');
+    // Key sets that cannot be fetched are our trouble, not the client's.
+    if (error instanceof errors.JWKSTimeout || !(error instanceof errors.JOSEError)) throw error;
+    throw new UnauthenticatedError('the token is not valid');
+  }
+}
+
+/** The token of an `Authorization: Bearer …` header; null without the header. @throws UnauthenticatedError */
+export function bearerToken(header: string | null | undefined): string | null {
+  if (!header) return null;
+  const match = /^Bearer +([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(header.trim());
+  if (!match?.[1]) throw new UnauthenticatedError('the Authorization header has to be: Bearer <token>');
+  return match[1];
+}
