@@ -181,11 +181,11 @@ const forbidden = [
   {
     name: 'only-services-and-types-cross-domains',
     comment:
-      "A domain's face is its service, its types, its pure rules and, between *.graphql files, its GraphQL types.",
+      "A domain's face is its service, what decides on access, its types, its pure rules and, between *.graphql files, its GraphQL types.",
     from: { path: '^src/domains/([^/]+)/', pathNot: programs },
     to: {
       path: '^src/domains/[^/]+/',
-      pathNot: ['^src/domains/$1/', '^src/domains/[^/]+/[^/]+\\.(service|types|rules|graphql|store)\\.ts$'],
+      pathNot: ['^src/domains/$1/', '^src/domains/[^/]+/[^/]+\\.(service|access|types|rules|graphql|store)\\.ts$'],
     },
   },
   ...domains.slice(0, -1).map((domain, index) => ({
