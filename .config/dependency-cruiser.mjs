@@ -1,7 +1,7 @@
 // The house's law of imports: they only go down (docs/decisions.md and the README have the map).
 //
-//   main and the programs in cli/  >  transport, worker  >  graphql/schema  >  *.graphql  >  graphql/  >  *.service and
-//   the other roles of a domain  >  { *.rules, *.store, policy, events }  >  db  >  kernel
+//   main and the programs in cli/  >  demo, import  >  server  >  transport, worker  >  graphql/schema  >  *.graphql  >
+//   graphql/  >  *.service and the other roles of a domain  >  { *.rules, *.store, policy, events }  >  db  >  kernel
 //
 // Type-only imports count as imports. test/checks/imports.test.ts plants a violation of every rule below and fails where
 // the tool has lost its teeth: a rule without a planted violation there fails that test.
@@ -59,7 +59,9 @@ const forbidden = [
   {
     name: 'only-known-folders',
     comment: 'src/ has the folders of the design; a new one needs its place in this law first.',
-    from: { path: '^src/(?!(db|domains|events|graphql|kernel|policy|transport|web|worker)/|(main|config)\\.ts$)' },
+    from: {
+      path: '^src/(?!(db|demo|domains|events|graphql|import|kernel|policy|transport|web|worker)/|(main|server|config)\\.ts$)',
+    },
     to: {},
   },
   {
@@ -75,6 +77,12 @@ const forbidden = [
     comment: 'A program runs on import.',
     from: {},
     to: { path: programs },
+  },
+  {
+    name: 'server-demo-and-import-are-imported-from-above-only',
+    comment: 'server.ts puts the parts together: a part that imports it takes everything with it.',
+    from: { path: '^src/', pathNot: ['^src/(demo|import)/', programs] },
+    to: { path: '^src/(server\\.ts$|demo/|import/)' },
   },
   {
     name: 'config-from-above',
@@ -232,8 +240,8 @@ const forbidden = [
 
   // The edges.
   {
-    name: 'transport-and-worker-are-imported-by-main-only',
-    from: { path: '^src/', pathNot: ['^src/(transport|worker)/', programs] },
+    name: 'transport-and-worker-are-imported-by-the-server-only',
+    from: { path: '^src/', pathNot: ['^src/(transport/|worker/|server\\.ts$)', programs] },
     to: { path: '^src/(transport|worker)/' },
   },
   {
