@@ -64,25 +64,18 @@ export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
+type Environment = Readonly<Record<string, string | undefined>>;
+
 /**
  * Reads the settings; the only reader of the environment.
  * @throws ConfigError naming the first wrong setting.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>> = process.env): Config {
-  // An empty variable counts as absent: compose files and CI systems cannot unset one.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = settings.safeParse(given);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new ConfigError(`${String(issue?.path[0])}: ${issue?.message}`);
-  }
-  const value = parsed.data;
+export function readConfig(env: Environment = process.env): Config {
+  const value = parse(settings, env);
   const production = value.NODE_ENV === 'production';
   checkAuth(value, production);
   if (production && !value.DATABASE_URL) throw new ConfigError('DATABASE_URL: is required in production');
-  if (!value.DATABASE_URL && existsSync(value.DATA_DIR) && !statSync(value.DATA_DIR).isDirectory()) {
-    throw new ConfigError(`DATA_DIR: ${value.DATA_DIR} is not a folder`);
-  }
+  checkDataFolder(value);
   return {
     host: value.HOST,
     port: value.PORT,
@@ -102,6 +95,35 @@ export function readConfig(env: Readonly<Record<string, string | undefined>> = p
     graphiql: value.GRAPHIQL ?? !production,
     corsOrigins: value.CORS_ORIGINS,
   };
+}
+
+const databaseSettings = settings.pick({ DATABASE_URL: true, DATABASE_POOL_SIZE: true, DATA_DIR: true });
+
+/**
+ * Where the data is, for programs that serve nobody and so need no keys.
+ * @throws ConfigError naming the first wrong setting.
+ */
+export function readDatabaseSettings(
+  env: Environment = process.env,
+): Pick<Config, 'databaseUrl' | 'databasePoolSize' | 'dataDir'> {
+  const value = parse(databaseSettings, env);
+  checkDataFolder(value);
+  return { databaseUrl: value.DATABASE_URL, databasePoolSize: value.DATABASE_POOL_SIZE, dataDir: value.DATA_DIR };
+}
+
+function parse<T>(schema: z.ZodType<T>, env: Environment): T {
+  // An empty variable counts as absent: compose files and CI systems cannot unset one.
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new ConfigError(`${String(issue?.path[0])}: ${issue?.message}`);
+}
+
+function checkDataFolder(value: Pick<Settings, 'DATABASE_URL' | 'DATA_DIR'>): void {
+  if (!value.DATABASE_URL && existsSync(value.DATA_DIR) && !statSync(value.DATA_DIR).isDirectory()) {
+    throw new ConfigError(`DATA_DIR: ${value.DATA_DIR} is not a folder`);
+  }
 }
 
 function checkAuth(value: Settings, production: boolean): void {
