@@ -61,7 +61,9 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
 
 async function requireMigrated(url: string): Promise<void> {
   const status = await migrationStatus(url).catch((error: unknown) => {
-    throw new StartError(`DATABASE_URL: the database does not answer: ${error instanceof Error ? error.message : error}`);
+    throw new StartError(
+      `DATABASE_URL: the database does not answer: ${error instanceof Error ? error.message : error}`,
+    );
   });
   if (status.failed.length > 0) throw new StartError(`DATABASE_URL: the migration ${status.failed[0]} has failed`);
   if (status.pending.length > 0) {

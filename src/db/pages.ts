@@ -1,7 +1,7 @@
 import { ValidationError } from '../kernel/errors.ts';
 
-export const defaultPageSize = 50;
-export const maxPageSize = 100;
+const defaultPageSize = 50;
+const maxPageSize = 100;
 
 /** Relay's arguments as clients give them. */
 export interface PageArgs {
@@ -36,15 +36,15 @@ export function parsePage<Position>(
   decode: (cursor: string, field: string) => Position,
   lastByDefault = false,
 ): PageRequest<Position> {
-  if (args.first != null && args.last != null) throw new ValidationError('first', 'give either first or last, not both');
+  if (args.first != null && args.last != null)
+    throw new ValidationError('first', 'give either first or last, not both');
   const size = args.first ?? args.last ?? defaultPageSize;
   if (size < 1 || size > maxPageSize) {
     throw new ValidationError(args.last != null ? 'last' : 'first', `has to be from 1 to ${maxPageSize}`);
   }
   return {
     size,
-    backward:
-      args.last != null || (args.first == null && args.after == null && (args.before != null || lastByDefault)),
+    backward: args.last != null || (args.first == null && args.after == null && (args.before != null || lastByDefault)),
     after: args.after != null ? decode(args.after, 'after') : null,
     before: args.before != null ? decode(args.before, 'before') : null,
   };

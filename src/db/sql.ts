@@ -14,7 +14,14 @@ export function sql<Row>(name: string, text: string): Statement<Row> {
   return { name, text };
 }
 
-export type SqlValue = string | number | bigint | boolean | Date | null | readonly (string | number | bigint | boolean | Date | null)[];
+export type SqlValue =
+  | string
+  | number
+  | bigint
+  | boolean
+  | Date
+  | null
+  | readonly (string | number | bigint | boolean | Date | null)[];
 
 /** Runs statements against one tenant. */
 export interface TenantQueries {

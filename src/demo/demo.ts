@@ -1,5 +1,5 @@
-import { signIn } from '../domains/identity/identity.service.ts';
 import type { Caller } from '../domains/caller.ts';
+import { signIn } from '../domains/identity/identity.service.ts';
 import { editMessage, sendMessage } from '../domains/messages/messages.service.ts';
 import { markRead } from '../domains/reading/reading.service.ts';
 import { joinRoom } from '../domains/rooms/membership.service.ts';
@@ -29,11 +29,21 @@ export async function seedDemo(foundation: Foundation): Promise<void> {
   if (!ana || !bruno || !carla || !diego || !elise) throw new Error('the demo has lost somebody');
   const id = (caller: Caller) => caller.actor.id;
 
-  const general = await createRoom(ana, { kind: 'CHANNEL', name: 'general', topic: 'Everything for everybody', memberIds: [] });
+  const general = await createRoom(ana, {
+    kind: 'CHANNEL',
+    name: 'general',
+    topic: 'Everything for everybody',
+    memberIds: [],
+  });
   for (const caller of [bruno, carla, diego, elise]) await joinRoom(caller, general);
   await converse([ana, bruno, carla, diego, elise], general, 180);
 
-  const support = await createRoom(bruno, { kind: 'CHANNEL', name: 'support', topic: 'Questions of customers', memberIds: [] });
+  const support = await createRoom(bruno, {
+    kind: 'CHANNEL',
+    name: 'support',
+    topic: 'Questions of customers',
+    memberIds: [],
+  });
   for (const caller of [carla, diego]) await joinRoom(caller, support);
   await converse([bruno, carla, diego], support, 90);
 

@@ -111,7 +111,9 @@ export function createLiveDelivery(deps: { database: Database; bus: Bus; log: Lo
   }
 
   const compareAndLog = () =>
-    compare().catch((error: unknown) => log.warn({ err: error }, 'served rooms could not be compared with the database'));
+    compare().catch((error: unknown) =>
+      log.warn({ err: error }, 'served rooms could not be compared with the database'),
+    );
   const timer = setInterval(compareAndLog, compareEvery);
   timer.unref();
   bus.onReconnect(compareAndLog);

@@ -31,7 +31,9 @@ export function createRedisBus(url: string, onError: (error: Error) => void): Bu
     // on does nothing get lost.
     if (connectedBefore) {
       subscriber.ping().then(
-        () => callbacks.forEach((callback) => callback()),
+        () => {
+          for (const callback of callbacks) callback();
+        },
         () => undefined,
       );
     }

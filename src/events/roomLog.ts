@@ -1,3 +1,4 @@
+import { messageColumns } from '../db/columns.ts';
 import type { MessageKind, RoomChangeKind, SystemEvent } from '../db/generated/client.ts';
 import { ConstraintError, sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
 import { newId } from '../kernel/ids.ts';
@@ -17,9 +18,9 @@ export interface MessageDraft {
 }
 
 /** Why drafts were not added; nothing was written. */
-export type AppendRefusal = 'room closed' | 'not a member' | 'nonce taken';
+type AppendRefusal = 'room closed' | 'not a member' | 'nonce taken';
 
-export type RoomChange =
+type RoomChange =
   | { readonly kind: 'MESSAGE_EDITED' | 'MESSAGE_DELETED'; readonly actorId: string; readonly message: MessageRecord }
   | {
       readonly kind: 'MEMBER_ADDED' | 'MEMBER_UPDATED' | 'MEMBER_REMOVED';
@@ -120,13 +121,6 @@ function insertParams(roomId: string, drafts: readonly MessageDraft[]) {
   ] as const;
 }
 
-/** The columns of a message under their names in Prisma's model; the body of a deleted one stays in the database. */
-export const messageColumns = (m: string): string => `
-  ${m}.tenant_id AS "tenantId", ${m}.id, ${m}.room_id AS "roomId", ${m}.seq, ${m}.kind, ${m}.system_event AS "systemEvent",
-  ${m}.author_id AS "authorId", CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END AS body, ${m}.nonce,
-  ${m}.reply_to_id AS "replyToId", ${m}.mentions_room AS "mentionsRoom", ${m}.created_at AS "createdAt",
-  ${m}.edited_at AS "editedAt", ${m}.deleted_at AS "deletedAt"`;
-
 // An author who is not a member (any more) leaves author_id null, which breaks the not-null constraint and so undoes the
 // whole statement: no version is used up, and the check is made under the room's lock. A nonce that exists breaks its
 // unique index in the same way.
@@ -136,7 +130,7 @@ const insertMessages = sql<MessageRecord>(
      SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::boolean[])
        WITH ORDINALITY AS d(id, author_id, kind, body, nonce, reply_to_id, mentions_room, place)
    ), room AS (
-     UPDATE rooms SET version = version + $12, message_count = message_count + $12, last_message_seq = version + $12,
+     UPDATE rooms SET version = version + $12, message_count = message_count + $12, last_message_seq = version + $12, xid = pg_current_xact_id(),
        last_activity_at = greatest(last_activity_at, clock_timestamp())
      WHERE tenant_id = $1 AND id = $2 AND archived_at IS NULL
      RETURNING version - $12 AS base, last_activity_at
@@ -161,7 +155,8 @@ const insertMessages = sql<MessageRecord>(
 const insertSystemMessage = sql<MessageRecord>(
   'roomLog.insertSystemMessage',
   `WITH room AS (
-     UPDATE rooms SET version = version + 1, last_activity_at = greatest(last_activity_at, clock_timestamp())
+     UPDATE rooms SET version = version + 1, xid = pg_current_xact_id(),
+       last_activity_at = greatest(last_activity_at, clock_timestamp())
      WHERE tenant_id = $1 AND id = $2
      RETURNING version, last_activity_at
    ), added AS (
@@ -175,7 +170,7 @@ const insertSystemMessage = sql<MessageRecord>(
 const insertChange = sql<{ version: bigint }>(
   'roomLog.insertChange',
   `WITH room AS (
-     UPDATE rooms SET version = version + 1 WHERE tenant_id = $1 AND id = $2 RETURNING version
+     UPDATE rooms SET version = version + 1, xid = pg_current_xact_id() WHERE tenant_id = $1 AND id = $2 RETURNING version
    )
    INSERT INTO room_changes (tenant_id, room_id, version, kind, actor_id, message_id, member_id, created_at)
    SELECT $1, $2, version, $3::room_change_kind, $4, $5, $6, clock_timestamp() FROM room

@@ -50,7 +50,8 @@ declare global {
 export const authDirectives: readonly GraphQLDirective[] = [
   new GraphQLDirective({
     name: 'auth',
-    description: 'The permission that the field needs, and where it is decided. Without a token the field does not answer.',
+    description:
+      'The permission that the field needs, and where it is decided. Without a token the field does not answer.',
     locations: [DirectiveLocation.FIELD_DEFINITION],
     args: {
       permission: {

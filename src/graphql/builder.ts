@@ -4,9 +4,9 @@ import PrismaPlugin from '@pothos/plugin-prisma';
 import RelayPlugin from '@pothos/plugin-relay';
 import type PrismaTypes from '../db/generated/pothos.ts';
 import { getDatamodel } from '../db/generated/pothos.ts';
+import { identityRules } from '../domains/identity/identity.rules.ts';
 import { ValidationError } from '../kernel/errors.ts';
 import { decodeId, encodeId, type NodeType } from '../kernel/ids.ts';
-import { identityRules } from '../domains/identity/identity.rules.ts';
 import './auth.ts';
 import { type Context, callerOf } from './context.ts';
 import { resolveNode, resolveNodes } from './nodes.ts';
@@ -85,5 +85,9 @@ export const builder = new SchemaBuilder<{
 });
 
 builder.queryType({ description: 'What can be read.' });
-builder.mutationType({ description: 'What can be done. Each mutation takes one input and is done whole or not at all.' });
-builder.subscriptionType({ description: 'What can be followed live, over WebSocket (graphql-ws) or server-sent events.' });
+builder.mutationType({
+  description: 'What can be done. Each mutation takes one input and is done whole or not at all.',
+});
+builder.subscriptionType({
+  description: 'What can be followed live, over WebSocket (graphql-ws) or server-sent events.',
+});

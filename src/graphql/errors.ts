@@ -1,5 +1,4 @@
 import { GraphQLError } from 'graphql';
-import type { Logger } from '../kernel/logger.ts';
 import {
   DomainError,
   LastOwnerError,
@@ -9,12 +8,14 @@ import {
   RoomKindError,
   ValidationError,
 } from '../kernel/errors.ts';
+import type { Logger } from '../kernel/logger.ts';
 import { builder } from './builder.ts';
 
 const UserError = builder.interfaceRef<DomainError>('UserError').implement({
   description: 'What keeps a mutation from being done, for the client to act on. Nothing was written.',
   fields: (t) => ({
-    message: t.exposeString('message', { description: 'What is wrong, in English, for developers and logs.' }),
+    // Not `message`: payloads have one, and a selection of both would conflict.
+    reason: t.exposeString('message', { description: 'What is wrong, in English, for developers and logs.' }),
     code: t.exposeString('code', { description: 'The same for all errors of this type; as in `extensions.code`.' }),
   }),
 });

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { fromUUID, toUUID, fromString } from 'typeid-js';
+import { fromString, fromUUID, toUUID } from 'typeid-js';
 import { v7 } from 'uuid';
 import { ValidationError } from './errors.ts';
 
@@ -7,7 +7,7 @@ import { ValidationError } from './errors.ts';
  * The prefix of each node type's public id. Public ids are TypeIDs (`room_01h…`), sortable by creation; the database
  * stores the UUIDv7 beneath.
  */
-export const idPrefixes = {
+const idPrefixes = {
   Room: 'room',
   Message: 'msg',
   User: 'user',

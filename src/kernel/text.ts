@@ -5,7 +5,11 @@ import { ValidationError } from './errors.ts';
  * @throws ValidationError naming `field` when it is shorter or longer than allowed, or holds a NUL, which PostgreSQL
  * cannot store.
  */
-export function parseText(field: string, value: string, length: { readonly min?: number; readonly max: number }): string {
+export function parseText(
+  field: string,
+  value: string,
+  length: { readonly min?: number; readonly max: number },
+): string {
   const text = value.trim();
   const { min = 0, max } = length;
   if (text.includes('\0')) throw new ValidationError(field, 'must not contain a NUL character');

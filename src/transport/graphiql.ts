@@ -1,39 +1,68 @@
+import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
 
-const query = `# The rooms of the demo user, the last active first. Run it with the button above, or Ctrl-Enter.
+const rooms = `# The demo user's rooms, the last active first.
+# Run it with the button on the right, or Ctrl-Enter.
 query Rooms {
-  viewer { actor { id name } permissions }
+  viewer {
+    actor { id name }
+    role
+  }
   rooms(first: 10) {
-    nodes { id kind name unreadCount lastMessage { body author { name } } }
+    nodes {
+      id
+      kind
+      name
+      unreadCount
+      lastMessage { body author { name } }
+    }
   }
 }`;
 
-const page = `# Put a room's id from the first tab into the variables below.
-query Page($room: ID!, $before: String) {
+const messages = `# The newest messages of a room. For the page before,
+# add "before" with the startCursor to the variables.
+query Messages($room: ID!, $before: String) {
   room(id: $room) {
     name
     cursor
     messages(last: 20, before: $before) {
       pageInfo { hasPreviousPage startCursor }
-      nodes { id body createdAt author { name } replyTo { body } }
+      nodes {
+        id
+        body
+        createdAt
+        author { name }
+        replyTo { body }
+      }
     }
   }
 }`;
 
 const send = `mutation Send($input: SendMessageInput!) {
   sendMessage(input: $input) {
-    ... on SendMessagePayload { cursor message { id body createdAt } }
-    ... on UserError { code message }
+    ... on SendMessagePayload {
+      cursor
+      message { id body createdAt }
+    }
+    ... on UserError { code reason }
   }
 }`;
 
-const follow = `# Runs until it is stopped: send a message from the tab before, and see it arrive.
+const follow = `# Runs until it is stopped, or the tab is left. Open
+# GraphiQL in a second window, send a message there,
+# and see it arrive here.
 subscription Follow($room: ID!) {
   messageAdded(roomId: $room) {
-    ... on MessageAdded { cursor message { id body author { name } } }
+    ... on MessageAdded {
+      cursor
+      message { id body author { name } }
+    }
     ... on ResyncRequired { reason cursor }
   }
 }`;
+
+const bubble = (size: number) =>
+  `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32" width="${size}" height="${size}"><path fill="#0f766e" d="M6 3h20a4 4 0 0 1 4 4v12a4 4 0 0 1-4 4H15l-7 6v-6H6a4 4 0 0 1-4-4V7a4 4 0 0 1 4-4z"/><path stroke="#fff" stroke-width="2.4" stroke-linecap="round" d="M8 10h16M8 16h10"/></svg>`;
 
 /**
  * GraphiQL's tabs to start from.
@@ -41,23 +70,53 @@ subscription Follow($room: ID!) {
  * @param room the public id of a room to start with, or null.
  */
 export function graphiqlOptions(token: string | null, room: string | null): GraphiQLOptions {
-  const headers = JSON.stringify({ authorization: token ? `Bearer ${token}` : 'Bearer <token>' }, null, 2);
+  // Empty, it counts as absent: the schema's documentation loads without a token too.
+  const defaultHeaders = JSON.stringify({ authorization: token ? `Bearer ${token}` : '' }, null, 2);
   const withRoom = (variables: object) => JSON.stringify(variables, null, 2);
+  const roomId = room ?? 'room_…';
   return {
     title: 'Prosa',
+    logo: bubble(28),
+    favicon: `data:image/svg+xml,${encodeURIComponent(bubble(32))}`,
     subscriptionsProtocol: 'WS',
-    shouldPersistHeaders: true,
-    headers,
-    defaultHeaders: headers,
+    // Tokens stay out of the browser's storage, and a tab from before a restart gets the present one.
+    shouldPersistHeaders: false,
+    defaultHeaders,
     defaultTabs: [
-      { headers, query },
-      { headers, query: page, variables: withRoom({ room: room ?? 'room_…' }) },
-      {
-        headers,
-        query: send,
-        variables: withRoom({ input: { roomId: room ?? 'room_…', body: 'Hello!', nonce: 'my-first-message' } }),
-      },
-      { headers, query: follow, variables: withRoom({ room: room ?? 'room_…' }) },
+      { query: rooms },
+      { query: messages, variables: withRoom({ room: roomId }) },
+      { query: send, variables: withRoom({ input: { roomId, body: 'Hello!' } }) },
+      { query: follow, variables: withRoom({ room: roomId }) },
     ],
   };
+}
+
+/**
+ * Runs in the page, before GraphiQL. A WebSocket cannot carry headers, and GraphiQL leaves them away there: the headers
+ * of the open tab go with `connectionInit`. Tabs that GraphiQL kept from other examples (the data was deleted, and with
+ * it the rooms that they name) make way for the present ones.
+ */
+const startScript = `
+  const examples = JSON.stringify(options.defaultTabs.map(({ query, variables }) => [query, variables]));
+  if (localStorage.getItem('prosa:examples') !== examples) {
+    for (const key of ['tabState', 'query', 'variables']) localStorage.removeItem('graphiql:' + key);
+    localStorage.setItem('prosa:examples', examples);
+  }
+  let headers = options.defaultHeaders;
+  YogaGraphiQL.renderYogaGraphiQL(root, {
+    ...options,
+    onTabChange: ({ tabs, activeTabIndex }) => (headers = tabs[activeTabIndex].headers ?? options.defaultHeaders),
+    onEditQuery: () => {},
+    defaultEditorToolsVisibility: 'variables',
+    connectionParams: () => JSON.parse(headers || '{}'),
+  });`;
+
+const start = 'YogaGraphiQL.renderYogaGraphiQL(';
+
+/** The page of GraphiQL, whole: it loads nothing from elsewhere. */
+export function renderGraphiql(options?: GraphiQLOptions): string {
+  const page = renderGraphiQL(options);
+  const at = page.lastIndexOf(start);
+  if (at < 0) throw new Error('GraphiQL is started in another way than this was written for');
+  return `${page.slice(0, at)}((root, options) => {${startScript}\n})(${page.slice(at + start.length)}`;
 }

@@ -1,4 +1,3 @@
-import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import { createYoga, type GraphiQLOptions, type YogaServerInstance } from 'graphql-yoga';
 import type { Caller } from '../domains/caller.ts';
 import { createContext } from '../graphql/context.ts';
@@ -7,11 +6,12 @@ import { schema } from '../graphql/schema.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { type Authenticate, bearerToken } from './authentication.ts';
+import { renderGraphiql } from './graphiql.ts';
 
 export const graphqlPath = '/graphql';
 
 /** What a WebSocket connection has already settled when an operation comes in. */
-export interface ConnectionContext {
+interface ConnectionContext {
   readonly actor?: Actor;
 }
 
@@ -31,7 +31,7 @@ export function createGraphql(deps: {
     graphqlEndpoint: graphqlPath,
     landingPage: false,
     graphiql,
-    renderGraphiQL,
+    renderGraphiQL: renderGraphiql,
     // The mask logs what is our fault; what a client did wrong is answered, not logged.
     logging: false,
     maskedErrors: { maskError: createErrorMask(log) },

@@ -34,7 +34,7 @@ export function createHttpServer(deps: { yoga: Yoga; checks: Readonly<Record<str
 }
 
 /** An event stream must not wait in a compressor for more to come. */
-function isCompressible(request: IncomingMessage, response: ServerResponse): boolean {
+function isCompressible(_request: IncomingMessage, response: ServerResponse): boolean {
   const type = response.getHeader('content-type');
   return typeof type === 'string' && !type.startsWith('text/event-stream') && /json|text|javascript/.test(type);
 }

@@ -1,7 +1,7 @@
-import { connectionOf } from '../../graphql/connections.ts';
-import { builder } from '../../graphql/builder.ts';
-import { type Context, callerOf } from '../../graphql/context.ts';
 import { publicField } from '../../graphql/auth.ts';
+import { builder } from '../../graphql/builder.ts';
+import { connectionOf } from '../../graphql/connections.ts';
+import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
 import { canInTenant } from '../../policy/can.ts';
@@ -9,7 +9,7 @@ import { allPermissions } from '../../policy/permissions.ts';
 import { identityRules } from './identity.rules.ts';
 import { type ActorRow, listUsers, loadActors, userCursor } from './identity.service.ts';
 
-export const actorLoader = defineLoader<string, ActorRow | null>(loadActors);
+const actorLoader = defineLoader<string, ActorRow | null>(loadActors);
 
 /** The actor of a foreign key: it exists, because the key does. */
 export async function loadActor(context: Context, id: string): Promise<ActorRow> {
@@ -40,7 +40,7 @@ export const Actor = builder.prismaInterface('Actor', {
   }),
 });
 
-export const User = builder.prismaNode('Actor', {
+const User = builder.prismaNode('Actor', {
   variant: 'User',
   description: 'A person of the tenant.',
   interfaces: [Actor],
@@ -135,7 +135,7 @@ builder.queryFields((t) => ({
       resolve: async (_root, { search, ...args }, context) =>
         connectionOf(await listUsers(callerOf(context), args, search ?? null), userCursor),
     },
-    { description: 'A page of people.' },
-    { description: 'A person in a page.' },
+    { name: 'UserConnection', description: 'A page of people.' },
+    { name: 'UserEdge', description: 'A person in a page.' },
   ),
 }));

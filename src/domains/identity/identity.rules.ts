@@ -32,7 +32,10 @@ const payload = z.object({
   exp: z.number(),
   name: text.trim().min(1).max(200).optional(),
   email: text.max(320).optional(),
-  picture: z.url({ protocol: /^https?$/ }).max(2_000).optional(),
+  picture: z
+    .url({ protocol: /^https?$/ })
+    .max(2_000)
+    .optional(),
   permissions: z.array(z.string()).max(200).optional(),
 });
 

@@ -36,7 +36,8 @@ export async function saveActor(db: TenantQueries, claims: Claims): Promise<Acto
 
 const actorColumns = `
   tenant_id AS "tenantId", id, kind, subject, role, name, email, picture_url AS "pictureUrl",
-  deactivated_at AS "deactivatedAt", created_at AS "createdAt", updated_at AS "updatedAt"`;
+  deactivated_at AS "deactivatedAt", last_seen_at AS "lastSeenAt", membership_version AS "membershipVersion",
+  created_at AS "createdAt", updated_at AS "updatedAt"`;
 
 const claimImported = sql<ActorRow>(
   'identity.claimImported',

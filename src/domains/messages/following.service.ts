@@ -1,7 +1,7 @@
 import type { Delivered } from '../../events/live.ts';
 import { positionIn } from '../../events/position.ts';
 import type { Caller } from '../caller.ts';
-import { requireRoom } from '../rooms/rooms.service.ts';
+import { requireRoom } from '../rooms/rooms.access.ts';
 import { messageRules } from './messages.rules.ts';
 
 /**

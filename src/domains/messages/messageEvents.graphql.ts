@@ -16,7 +16,7 @@ interface InRoom {
   readonly version: bigint;
 }
 
-export const cursorOf = ({ roomId, version }: InRoom) => roomPosition(roomId, version);
+const cursorOf = ({ roomId, version }: InRoom) => roomPosition(roomId, version);
 
 /** What every durable event has. */
 export const RoomChange = builder.interfaceRef<InRoom>('RoomChange').implement({
@@ -105,7 +105,9 @@ builder.subscriptionFields((t) => {
       args,
       subscribe: async (_root, { roomId, after }, context) => {
         const events = await followRoom(callerOf(context), parseId('Room', roomId, 'roomId'), after ?? undefined);
-        return filterMap(events, (event) => (event.type === 'MESSAGE_ADDED' || event.type === 'RESYNC' ? event : undefined));
+        return filterMap(events, (event) =>
+          event.type === 'MESSAGE_ADDED' || event.type === 'RESYNC' ? event : undefined,
+        );
       },
       resolve: (event, _args, context) => {
         resetLoaders(context);

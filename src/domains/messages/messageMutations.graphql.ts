@@ -81,7 +81,8 @@ builder.relayMutationField(
   { description: 'Which message.', inputFields: (t) => ({ messageId: t.id(messageIdField) }) },
   {
     access: messageRules.delete,
-    description: "Deletes a message of the viewer's own, or (with `message:moderate`) another's. Its place stays, without a body. Twice changes nothing.",
+    description:
+      "Deletes a message of the viewer's own, or (with `message:moderate`) another's. Its place stays, without a body. Twice changes nothing.",
     errors: { types: [ValidationError, NotFoundError] },
     resolve: (_root, { input }, context) =>
       deleteMessage(callerOf(context), parseId('Message', input.messageId, 'input.messageId')),

@@ -98,8 +98,7 @@ export const Message = builder.prismaNode('Message', {
     nonce: t.string({
       nullable: true,
       description: 'What its sender gave with it, to recognise it; null for others than the sender.',
-      resolve: (message, _args, context) =>
-        message.authorId === callerOf(context).actor.id ? message.nonce : null,
+      resolve: (message, _args, context) => (message.authorId === callerOf(context).actor.id ? message.nonce : null),
     }),
     cursor: t.string({
       description: 'Its place in the room: as the cursors of `Room.messages`, and of what subscriptions give.',

@@ -11,7 +11,8 @@ import {
 } from '../../kernel/errors.ts';
 import { newId } from '../../kernel/ids.ts';
 import type { Caller } from '../caller.ts';
-import { allowed, changeRoom, loadRooms, type RoomView, requireActiveRoom } from '../rooms/rooms.service.ts';
+import { allowed, changeRoom, requireActiveRoom } from '../rooms/rooms.access.ts';
+import { loadRooms, type RoomView } from '../rooms/rooms.service.ts';
 import {
   deletionRule,
   findMentions,
@@ -93,9 +94,7 @@ async function resolveMentions(caller: Caller, roomId: string, body: string) {
   if (found.actorIds.length > maxMentions) {
     throw new ValidationError('input.body', `must not mention more than ${maxMentions} people`);
   }
-  const mentionedIds = found.actorIds.length
-    ? await store.findMembersAmong(caller.db, roomId, found.actorIds)
-    : [];
+  const mentionedIds = found.actorIds.length ? await store.findMembersAmong(caller.db, roomId, found.actorIds) : [];
   const kind = found.room || mentionedIds.length > 0 ? ('MENTION' as const) : ('TEXT' as const);
   return { kind, mentionsRoom: found.room, mentionedIds };
 }
@@ -137,7 +136,10 @@ export async function editMessage(caller: Caller, messageId: string, newBody: st
 export async function deleteMessage(caller: Caller, messageId: string) {
   const found = await requireMessage(caller, messageId);
   const rule = deletionRule(caller.actor, found);
-  const work: Parameters<typeof changeRoom<{ message: store.MessageRecord; version: bigint }>>[3] = async (tx, view) => {
+  const work: Parameters<typeof changeRoom<{ message: store.MessageRecord; version: bigint }>>[3] = async (
+    tx,
+    view,
+  ) => {
     const deleted = await store.deleteMessage(tx, messageId);
     if (!deleted) return { message: found, version: view.room.version };
     const change = { kind: 'MESSAGE_DELETED', actorId: caller.actor.id, message: deleted } as const;
@@ -152,10 +154,7 @@ export function readable(caller: Caller, view: RoomView): boolean {
 }
 
 /** The messages with these ids in their order; null for one that does not exist or that the caller may not read. */
-export async function loadMessages(
-  caller: Caller,
-  ids: readonly string[],
-): Promise<(store.MessageRecord | null)[]> {
+export async function loadMessages(caller: Caller, ids: readonly string[]): Promise<(store.MessageRecord | null)[]> {
   const messages = await store.findMessages(caller.db, ids);
   const roomIds = [...new Set(messages.map((message) => message.roomId))];
   const views = await loadRooms(caller, roomIds);

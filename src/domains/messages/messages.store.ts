@@ -1,8 +1,8 @@
+import { messageColumns } from '../../db/columns.ts';
 import type { MessageEdit } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
 import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 import type { MessageRecord } from '../../events/catalogue.ts';
-import { messageColumns } from '../../events/roomLog.ts';
 import { newId } from '../../kernel/ids.ts';
 
 export type { MessageEdit, MessageRecord };

@@ -1,7 +1,7 @@
 import { NotFoundError } from '../../kernel/errors.ts';
 import type { Caller } from '../caller.ts';
 import { loadMessages } from '../messages/messages.service.ts';
-import { requireRoom } from '../rooms/rooms.service.ts';
+import { requireRoom } from '../rooms/rooms.access.ts';
 import { readingRules } from './reading.rules.ts';
 import * as store from './reading.store.ts';
 

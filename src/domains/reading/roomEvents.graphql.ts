@@ -15,7 +15,7 @@ import {
   RoomChange,
 } from '../messages/messageEvents.graphql.ts';
 import { messageRules } from '../messages/messages.rules.ts';
-import { Room, RoomRole, viewOf } from '../rooms/rooms.graphql.ts';
+import { Room, viewOf } from '../rooms/rooms.graphql.ts';
 
 function memberEvent(name: string, description: string) {
   return builder.objectRef<MemberEvent>(name).implement({

@@ -5,8 +5,9 @@ import { NotFoundError, RoomKindError } from '../../kernel/errors.ts';
 import type { Caller } from '../caller.ts';
 import { loadActors } from '../identity/identity.service.ts';
 import { requirePeople } from './opening.service.ts';
-import { roomRules, requireOpenMembership, requireOwnerLeft, requireRank } from './rooms.rules.ts';
-import { changeRoom, report, requireRoom } from './rooms.service.ts';
+import { changeRoom, requireRoom } from './rooms.access.ts';
+import { requireOpenMembership, requireOwnerLeft, requireRank, roomRules } from './rooms.rules.ts';
+import { report } from './rooms.service.ts';
 import * as store from './rooms.store.ts';
 
 /**

@@ -1,6 +1,12 @@
 import { builder } from '../../graphql/builder.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
-import { LastOwnerError, NotFoundError, RoomArchivedError, RoomKindError, ValidationError } from '../../kernel/errors.ts';
+import {
+  LastOwnerError,
+  NotFoundError,
+  RoomArchivedError,
+  RoomKindError,
+  ValidationError,
+} from '../../kernel/errors.ts';
 import { parseId } from '../../kernel/ids.ts';
 import type { Caller } from '../caller.ts';
 import { addMembers, joinRoom, leaveRoom, muteRoom, removeMember, setMemberRole } from './membership.service.ts';

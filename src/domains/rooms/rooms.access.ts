@@ -5,7 +5,7 @@ import { requireInRoom } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import * as store from './rooms.store.ts';
 
-export function factsOf(view: store.RoomView): RoomFacts {
+function factsOf(view: store.RoomView): RoomFacts {
   return { kind: view.room.kind, role: view.member?.role ?? null };
 }
 

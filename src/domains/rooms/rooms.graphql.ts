@@ -11,14 +11,14 @@ import { roomRules } from './rooms.rules.ts';
 import { listRooms, loadRooms, type RoomView, roomCursor, unreadCount } from './rooms.service.ts';
 
 /** Rooms with the viewer's membership; null where the viewer cannot see the room. */
-export const roomLoader = defineLoader<string, RoomView | null>(loadRooms);
+const roomLoader = defineLoader<string, RoomView | null>(loadRooms);
 
 /** The room as the viewer has it, where it is known to be visible. */
 export async function viewOf(context: Context, roomId: string): Promise<RoomView | null> {
   return roomLoader(context).load(roomId);
 }
 
-export const RoomKind = builder.enumType('RoomKind', {
+const RoomKind = builder.enumType('RoomKind', {
   description: 'What a room is for.',
   values: {
     DIRECT: { description: 'Two people; one room for each two, for good.' },
@@ -37,7 +37,7 @@ export const RoomRole = builder.enumType('RoomRole', {
   } as const,
 });
 
-export const Member = builder.prismaObject('Member', {
+const Member = builder.prismaObject('Member', {
   description: 'Somebody in a room.',
   fields: (t) => ({
     actor: t.field({
@@ -162,7 +162,7 @@ builder.queryFields((t) => ({
         return connectionOf({ ...page, rows: page.rows.map((view) => view.room) }, roomCursor);
       },
     },
-    { description: 'A page of rooms.' },
-    { description: 'A room in a page.' },
+    { name: 'RoomConnection', description: 'A page of rooms.' },
+    { name: 'RoomEdge', description: 'A room in a page.' },
   ),
 }));

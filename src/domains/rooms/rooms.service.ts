@@ -10,13 +10,14 @@ import { allowed, changeRoom } from './rooms.access.ts';
 import { maxNameLength, maxTopicLength, roomRules } from './rooms.rules.ts';
 import * as store from './rooms.store.ts';
 
-export type { Member, Room, RoomList, RoomView } from './rooms.store.ts';
-export { allowed, changeRoom, requireActiveRoom, requireRoom } from './rooms.access.ts';
+export type { RoomView } from './rooms.store.ts';
 
 /** The rooms with these ids in their order, each with the caller's membership; null for one that the caller cannot see. */
 export async function loadRooms(caller: Caller, roomIds: readonly string[]): Promise<(store.RoomView | null)[]> {
   const views = await store.findRoomViews(caller.db, caller.actor.id, roomIds);
-  const visible = new Map(views.filter((view) => allowed(caller, roomRules.read, view)).map((view) => [view.room.id, view]));
+  const visible = new Map(
+    views.filter((view) => allowed(caller, roomRules.read, view)).map((view) => [view.room.id, view]),
+  );
   return roomIds.map((id) => visible.get(id) ?? null);
 }
 
@@ -73,7 +74,9 @@ export async function setArchived(caller: Caller, roomId: string, archived: bool
     if ((room.archivedAt !== null) === archived) return;
     await store.updateRoom(tx, roomId, { ...room, archivedAt: archived ? new Date() : null });
     await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
-    const [event, verb] = archived ? (['ROOM_ARCHIVED', 'archived'] as const) : (['ROOM_UNARCHIVED', 'unarchived'] as const);
+    const [event, verb] = archived
+      ? (['ROOM_ARCHIVED', 'archived'] as const)
+      : (['ROOM_UNARCHIVED', 'unarchived'] as const);
     await report(caller, tx, roomId, event, `${verb} the room`);
   };
   await changeRoom(caller, roomRules.archive, roomId, work, { archivedToo: true });

@@ -19,21 +19,22 @@ const roomColumns = `
 
 const memberColumns = `
   m.tenant_id AS "tenantId", m.room_id AS "roomId", m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
-  m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
+  m.joined_version AS "joinedVersion", m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
 
 const viewColumns = `${roomColumns}, m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
-  m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
+  m.joined_version AS "joinedVersion", m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
 
 type ViewRow = Room & {
   readonly [Field in keyof Omit<Member, 'tenantId' | 'roomId'>]: Member[Field] | null;
 };
 
 function toView(row: ViewRow): RoomView {
-  const { actorId, role, muted, joinedAt, lastReadSeq, lastReadAt, readCount, ...room } = row;
+  const { actorId, role, muted, joinedAt, joinedVersion, lastReadSeq, lastReadAt, readCount, ...room } = row;
   if (actorId === null || role === null || muted === null || joinedAt === null) return { room, member: null };
-  if (lastReadSeq === null || readCount === null) return { room, member: null };
+  if (joinedVersion === null || lastReadSeq === null || readCount === null) return { room, member: null };
   const { tenantId, id: roomId } = room;
-  return { room, member: { tenantId, roomId, actorId, role, muted, joinedAt, lastReadSeq, lastReadAt, readCount } };
+  const marker = { lastReadSeq, lastReadAt, readCount };
+  return { room, member: { tenantId, roomId, actorId, role, muted, joinedAt, joinedVersion, ...marker } };
 }
 
 const viewsByIds = sql<ViewRow>(
@@ -44,7 +45,11 @@ const viewsByIds = sql<ViewRow>(
 );
 
 /** The rooms with these ids as an actor has them; those that do not exist in the tenant are missing. */
-export async function findRoomViews(db: TenantQueries, actorId: string, roomIds: readonly string[]): Promise<RoomView[]> {
+export async function findRoomViews(
+  db: TenantQueries,
+  actorId: string,
+  roomIds: readonly string[],
+): Promise<RoomView[]> {
   return (await db.query(viewsByIds, actorId, roomIds)).map(toView);
 }
 
@@ -139,11 +144,17 @@ export async function findDirectRoom(db: TenantQueries, directKey: string): Prom
 
 const insertMembersStatement = sql<Member>(
   'rooms.insertMembers',
-  `INSERT INTO members AS m (tenant_id, room_id, actor_id, role, last_read_seq, read_count)
-   SELECT $1, r.id, new.actor_id, new.role::room_role, r.version, r.message_count
-   FROM rooms r CROSS JOIN unnest($3::uuid[], $4::text[]) AS new(actor_id, role)
-   WHERE r.tenant_id = $1 AND r.id = $2
-   ON CONFLICT DO NOTHING RETURNING ${memberColumns}`,
+  `WITH added AS (
+     INSERT INTO members AS m (tenant_id, room_id, actor_id, role, joined_version, last_read_seq, read_count)
+     SELECT $1, r.id, new.actor_id, new.role::room_role, r.version, r.version, r.message_count
+     FROM rooms r CROSS JOIN unnest($3::uuid[], $4::text[]) AS new(actor_id, role)
+     WHERE r.tenant_id = $1 AND r.id = $2
+     ON CONFLICT DO NOTHING RETURNING m.*
+   ), noted AS (
+     UPDATE actors SET membership_version = membership_version + 1
+     WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM added)
+   )
+   SELECT ${memberColumns} FROM added m`,
 );
 
 /**
@@ -164,9 +175,13 @@ export async function insertMembers(
   );
 }
 
-const deleteMemberStatement = sql<{ actorId: string }>(
+const deleteMemberStatement = sql<never>(
   'rooms.deleteMember',
-  'DELETE FROM members WHERE tenant_id = $1 AND room_id = $2 AND actor_id = $3 RETURNING actor_id AS "actorId"',
+  `WITH deleted AS (
+     DELETE FROM members WHERE tenant_id = $1 AND room_id = $2 AND actor_id = $3 RETURNING actor_id
+   )
+   UPDATE actors SET membership_version = membership_version + 1
+   WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM deleted)`,
 );
 
 export async function deleteMember(tx: TenantTransaction, roomId: string, actorId: string): Promise<void> {
@@ -267,7 +282,10 @@ const memberTotals = sql<{ roomId: string; total: bigint }>(
 );
 
 /** How many members each room has. */
-export async function countMembersOf(db: TenantQueries, roomIds: readonly string[]): Promise<ReadonlyMap<string, number>> {
+export async function countMembersOf(
+  db: TenantQueries,
+  roomIds: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
   const rows = await db.query(memberTotals, roomIds);
   return new Map(rows.map((row) => [row.roomId, Number(row.total)]));
 }

@@ -40,6 +40,8 @@ CREATE TABLE "actors" (
     "email" TEXT,
     "picture_url" TEXT,
     "deactivated_at" TIMESTAMPTZ(3),
+    "last_seen_at" TIMESTAMPTZ(3),
+    "membership_version" BIGINT NOT NULL DEFAULT 0,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
 
@@ -60,6 +62,7 @@ CREATE TABLE "rooms" (
     "message_count" BIGINT NOT NULL DEFAULT 0,
     "last_message_seq" BIGINT,
     "last_activity_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "xid" xid8 NOT NULL DEFAULT pg_current_xact_id(),
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "updated_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "archived_at" TIMESTAMPTZ(3),
@@ -75,6 +78,7 @@ CREATE TABLE "members" (
     "role" "room_role" NOT NULL,
     "muted" BOOLEAN NOT NULL DEFAULT false,
     "joined_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "joined_version" BIGINT NOT NULL DEFAULT 0,
     "last_read_seq" BIGINT NOT NULL DEFAULT 0,
     "last_read_at" TIMESTAMPTZ(3),
     "read_count" BIGINT NOT NULL DEFAULT 0,
@@ -98,6 +102,7 @@ CREATE TABLE "messages" (
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
     "edited_at" TIMESTAMPTZ(3),
     "deleted_at" TIMESTAMPTZ(3),
+    "xid" xid8 NOT NULL DEFAULT pg_current_xact_id(),
 
     CONSTRAINT "messages_pkey" PRIMARY KEY ("tenant_id","id")
 );
@@ -133,6 +138,7 @@ CREATE TABLE "room_changes" (
     "message_id" UUID,
     "member_id" UUID,
     "created_at" TIMESTAMPTZ(3) NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    "xid" xid8 NOT NULL DEFAULT pg_current_xact_id(),
 
     CONSTRAINT "room_changes_pkey" PRIMARY KEY ("tenant_id","room_id","version")
 );

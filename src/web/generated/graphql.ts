@@ -1,0 +1,959 @@
+/* eslint-disable */
+/** Internal type. DO NOT USE DIRECTLY. */
+type Exact<T extends { [key: string]: unknown }> = { [K in keyof T]: T[K] };
+/** Internal type. DO NOT USE DIRECTLY. */
+export type Incremental<T> = T | { [P in keyof T]?: P extends ' $fragmentName' | '__typename' ? T[P] : never };
+import type { DocumentTypeDecoration } from '@graphql-typed-document-node/core';
+/** The new room. */
+export type CreateRoomInput = {
+  /** What the room is for. */
+  kind: NewRoomKind;
+  /** Who else is a member from the start: up to 100. */
+  memberIds?: Array<string | number> | null | undefined;
+  /** One line of 1 to 80 characters. */
+  name: string;
+  /** What it is about: up to 1000 characters. */
+  topic?: string | null | undefined;
+};
+
+/** Which message. */
+export type DeleteMessageInput = {
+  /** The id of the message. */
+  messageId: string | number;
+};
+
+/** Which message, and what it says from now on. */
+export type EditMessageInput = {
+  /** Simple Markdown, 1 to 40000 characters after trimming. `<@user_…>` mentions a member (up to 50), `<!room>` everybody. */
+  body: string;
+  /** The id of the message. */
+  messageId: string | number;
+};
+
+/** How far the viewer has read. */
+export type MarkReadInput = {
+  /** The last message read; left out, everything there is: for opening a room. */
+  messageId?: string | number | null | undefined;
+  /** The id of the room. */
+  roomId: string | number;
+};
+
+/** What a message is. */
+export type MessageKind =
+  /** A file. */
+  | 'FILE'
+  /** Text that mentions members, or the whole room. */
+  | 'MENTION'
+  /** A report of what happened in the room, as in `systemEvent`; never unread. */
+  | 'SYSTEM'
+  /** Text. */
+  | 'TEXT';
+
+/** The kinds of room that are created by name. Direct rooms are opened. */
+export type NewRoomKind =
+  /** Listed for everybody in the tenant, and open to join. */
+  | 'CHANNEL'
+  /** Seen by its members only. */
+  | 'GROUP';
+
+/** With whom. */
+export type OpenDirectRoomInput = {
+  /** The other side: a user or service account of the tenant. */
+  userId: string | number;
+};
+
+/** Why not everything could be delivered. */
+export type ResyncReason =
+  /** The changes since the cursor are not kept any more. */
+  | 'CURSOR_TOO_OLD'
+  /** Too many events waited for this subscriber. The subscription ends; subscribe again. */
+  | 'TOO_SLOW';
+
+/** What a room is for. */
+export type RoomKind =
+  /** Listed for everybody in the tenant, and open to join. */
+  | 'CHANNEL'
+  /** With a contact: the inbox side. */
+  | 'CONVERSATION'
+  /** Two people; one room for each two, for good. */
+  | 'DIRECT'
+  /** Seen by its members only; members add others. */
+  | 'GROUP';
+
+/** What a member is in a room; adds to what the role in the tenant allows. */
+export type RoomRole =
+  /** Reads and writes. */
+  | 'MEMBER'
+  /** Adds and removes members, names the room, deletes others' messages. */
+  | 'MODERATOR'
+  /** Changes roles and archives, besides what a moderator does. */
+  | 'OWNER';
+
+/** The message. */
+export type SendMessageInput = {
+  /** Simple Markdown, 1 to 40000 characters after trimming. `<@user_…>` mentions a member (up to 50), `<!room>` everybody. */
+  body: string;
+  /** Chosen by the client, up to 64 characters, and different for each of the viewer's messages in the room. A second send with the same nonce gives the first message. */
+  nonce?: string | null | undefined;
+  /** The message of the same room to which it replies. */
+  replyToId?: string | number | null | undefined;
+  /** Where to send it. */
+  roomId: string | number;
+};
+
+/** What somebody is in the tenant; decides what the tenant lets them do. */
+export type TenantRole =
+  /** Manages rooms and members, and governs the tenant. */
+  | 'ADMIN'
+  /** Takes part: joins channels, opens direct rooms, writes. */
+  | 'AGENT'
+  /** A program. */
+  | 'SERVICE'
+  /** Manages rooms and members. */
+  | 'SUPERVISOR';
+
+type ActorParts_ServiceAccount_Fragment = { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null };
+
+type ActorParts_User_Fragment = { __typename: 'User', id: string, name: string, pictureUrl: string | null };
+
+export type ActorPartsFragment =
+  | ActorParts_ServiceAccount_Fragment
+  | ActorParts_User_Fragment
+;
+
+export type MemberPartsFragment = { role: RoomRole, joinedAt: string, readCursor: string, muted: boolean | null, actor:
+    | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+    | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+   };
+
+export type MessagePartsFragment = { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+    | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+    | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+  , replyTo: { id: string } | null };
+
+export type RoomPartsFragment = { id: string, kind: RoomKind, name: string | null, topic: string | null, cursor: string, archivedAt: string | null, memberCount: number, unreadCount: number, lastActivityAt: string, lastMessage: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+      | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+      | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+    , replyTo: { id: string } | null } | null };
+
+type UserErrorParts_LastOwnerError_Fragment = { __typename: 'LastOwnerError', code: string, reason: string };
+
+type UserErrorParts_MessageDeletedError_Fragment = { __typename: 'MessageDeletedError', code: string, reason: string };
+
+type UserErrorParts_NotFoundError_Fragment = { __typename: 'NotFoundError', code: string, reason: string };
+
+type UserErrorParts_RoomArchivedError_Fragment = { __typename: 'RoomArchivedError', code: string, reason: string };
+
+type UserErrorParts_RoomKindError_Fragment = { __typename: 'RoomKindError', code: string, reason: string };
+
+type UserErrorParts_ValidationError_Fragment = { __typename: 'ValidationError', code: string, reason: string };
+
+export type UserErrorPartsFragment =
+  | UserErrorParts_LastOwnerError_Fragment
+  | UserErrorParts_MessageDeletedError_Fragment
+  | UserErrorParts_NotFoundError_Fragment
+  | UserErrorParts_RoomArchivedError_Fragment
+  | UserErrorParts_RoomKindError_Fragment
+  | UserErrorParts_ValidationError_Fragment
+;
+
+export type ViewerQueryVariables = Exact<{ [key: string]: never; }>;
+
+
+export type ViewerQuery = { viewer: { role: TenantRole, permissions: Array<string>, tokenExpiresAt: string, actor:
+      | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+      | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+     } };
+
+export type UsersQueryVariables = Exact<{
+  search?: string | null | undefined;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type UsersQuery = { users: { nodes: Array<{ __typename: 'User', id: string, name: string, pictureUrl: string | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type RoomMessagesQueryVariables = Exact<{
+  roomId: string | number;
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+  last?: number | null | undefined;
+  before?: string | null | undefined;
+}>;
+
+
+export type RoomMessagesQuery = { room: { id: string, cursor: string, messages: { edges: Array<{ cursor: string, node: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+            | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+            | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+          , replyTo: { id: string } | null } }>, pageInfo: { hasNextPage: boolean, hasPreviousPage: boolean, startCursor: string | null, endCursor: string | null } } | null } | null };
+
+export type SendMessageMutationVariables = Exact<{
+  input: SendMessageInput;
+}>;
+
+
+export type SendMessageMutation = { sendMessage:
+    | { __typename: 'MessageDeletedError', code: string, reason: string }
+    | { __typename: 'NotFoundError', code: string, reason: string }
+    | { __typename: 'RoomArchivedError', code: string, reason: string }
+    | { __typename: 'SendMessagePayload', cursor: string, message: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } }
+    | { __typename: 'ValidationError', code: string, reason: string }
+   };
+
+export type EditMessageMutationVariables = Exact<{
+  input: EditMessageInput;
+}>;
+
+
+export type EditMessageMutation = { editMessage:
+    | { __typename: 'EditMessagePayload', cursor: string, message: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } }
+    | { __typename: 'MessageDeletedError', code: string, reason: string }
+    | { __typename: 'NotFoundError', code: string, reason: string }
+    | { __typename: 'RoomArchivedError', code: string, reason: string }
+    | { __typename: 'ValidationError', code: string, reason: string }
+   };
+
+export type DeleteMessageMutationVariables = Exact<{
+  input: DeleteMessageInput;
+}>;
+
+
+export type DeleteMessageMutation = { deleteMessage:
+    | { __typename: 'DeleteMessagePayload', cursor: string, message: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } }
+    | { __typename: 'NotFoundError', code: string, reason: string }
+    | { __typename: 'ValidationError', code: string, reason: string }
+   };
+
+export type MessageAddedSubscriptionVariables = Exact<{
+  roomId: string | number;
+  after?: string | null | undefined;
+}>;
+
+
+export type MessageAddedSubscription = { messageAdded:
+    | { __typename: 'MessageAdded', cursor: string, message: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } }
+    | { __typename: 'ResyncRequired', cursor: string, reason: ResyncReason }
+   };
+
+export type MessageChangedSubscriptionVariables = Exact<{
+  roomId: string | number;
+  after?: string | null | undefined;
+}>;
+
+
+export type MessageChangedSubscription = { messageChanged:
+    | { __typename: 'MessageDeleted', cursor: string, message: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } }
+    | { __typename: 'MessageEdited', cursor: string, message: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } }
+    | { __typename: 'ResyncRequired', cursor: string, reason: ResyncReason }
+   };
+
+export type MarkReadMutationVariables = Exact<{
+  input: MarkReadInput;
+}>;
+
+
+export type MarkReadMutation = { markRead:
+    | { __typename: 'MarkReadPayload', room: { id: string, unreadCount: number } | null }
+    | { __typename: 'NotFoundError', code: string, reason: string }
+    | { __typename: 'ValidationError', code: string, reason: string }
+   };
+
+export type RoomsQueryVariables = Exact<{
+  first?: number | null | undefined;
+  after?: string | null | undefined;
+}>;
+
+
+export type RoomsQuery = { rooms: { nodes: Array<{ id: string, kind: RoomKind, name: string | null, topic: string | null, cursor: string, archivedAt: string | null, memberCount: number, unreadCount: number, lastActivityAt: string, lastMessage: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+        , replyTo: { id: string } | null } | null }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } } };
+
+export type RoomQueryVariables = Exact<{
+  id: string | number;
+}>;
+
+
+export type RoomQuery = { room: { id: string, kind: RoomKind, name: string | null, topic: string | null, cursor: string, archivedAt: string | null, memberCount: number, unreadCount: number, lastActivityAt: string, viewerMember: { role: RoomRole, joinedAt: string, readCursor: string, muted: boolean | null, actor:
+        | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+        | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+       } | null, members: { nodes: Array<{ role: RoomRole, joinedAt: string, readCursor: string, muted: boolean | null, actor:
+          | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+          | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+         }>, pageInfo: { hasNextPage: boolean, endCursor: string | null } }, lastMessage: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+        | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+        | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+      , replyTo: { id: string } | null } | null } | null };
+
+export type OpenDirectRoomMutationVariables = Exact<{
+  input: OpenDirectRoomInput;
+}>;
+
+
+export type OpenDirectRoomMutation = { openDirectRoom:
+    | { __typename: 'NotFoundError', code: string, reason: string }
+    | { __typename: 'OpenDirectRoomPayload', room: { id: string, kind: RoomKind, name: string | null, topic: string | null, cursor: string, archivedAt: string | null, memberCount: number, unreadCount: number, lastActivityAt: string, lastMessage: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+            | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+            | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+          , replyTo: { id: string } | null } | null } | null }
+    | { __typename: 'ValidationError', code: string, reason: string }
+   };
+
+export type CreateRoomMutationVariables = Exact<{
+  input: CreateRoomInput;
+}>;
+
+
+export type CreateRoomMutation = { createRoom:
+    | { __typename: 'CreateRoomPayload', room: { id: string, kind: RoomKind, name: string | null, topic: string | null, cursor: string, archivedAt: string | null, memberCount: number, unreadCount: number, lastActivityAt: string, lastMessage: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
+            | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
+            | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
+          , replyTo: { id: string } | null } | null } | null }
+    | { __typename: 'NotFoundError', code: string, reason: string }
+    | { __typename: 'ValidationError', code: string, reason: string }
+   };
+
+export class TypedDocumentString<TResult, TVariables>
+  extends String
+  implements DocumentTypeDecoration<TResult, TVariables>
+{
+  __apiType?: NonNullable<DocumentTypeDecoration<TResult, TVariables>['__apiType']>;
+  private value: string;
+  public __meta__?: Record<string, any> | undefined;
+
+  constructor(value: string, __meta__?: Record<string, any> | undefined) {
+    super(value);
+    this.value = value;
+    this.__meta__ = __meta__;
+  }
+
+  override toString(): string & DocumentTypeDecoration<TResult, TVariables> {
+    return this.value;
+  }
+}
+export const ActorPartsFragmentDoc = new TypedDocumentString(`
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+    `, {"fragmentName":"ActorParts"}) as unknown as TypedDocumentString<ActorPartsFragment, unknown>;
+export const MemberPartsFragmentDoc = new TypedDocumentString(`
+    fragment MemberParts on Member {
+  actor {
+    ...ActorParts
+  }
+  role
+  joinedAt
+  readCursor
+  muted
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}`, {"fragmentName":"MemberParts"}) as unknown as TypedDocumentString<MemberPartsFragment, unknown>;
+export const MessagePartsFragmentDoc = new TypedDocumentString(`
+    fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}`, {"fragmentName":"MessageParts"}) as unknown as TypedDocumentString<MessagePartsFragment, unknown>;
+export const RoomPartsFragmentDoc = new TypedDocumentString(`
+    fragment RoomParts on Room {
+  id
+  kind
+  name
+  topic
+  cursor
+  archivedAt
+  memberCount
+  unreadCount
+  lastActivityAt
+  lastMessage {
+    ...MessageParts
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}`, {"fragmentName":"RoomParts"}) as unknown as TypedDocumentString<RoomPartsFragment, unknown>;
+export const UserErrorPartsFragmentDoc = new TypedDocumentString(`
+    fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}
+    `, {"fragmentName":"UserErrorParts"}) as unknown as TypedDocumentString<UserErrorPartsFragment, unknown>;
+export const ViewerDocument = new TypedDocumentString(`
+    query Viewer {
+  viewer {
+    actor {
+      ...ActorParts
+    }
+    role
+    permissions
+    tokenExpiresAt
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}`) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;
+export const UsersDocument = new TypedDocumentString(`
+    query Users($search: String, $first: Int, $after: String) {
+  users(search: $search, first: $first, after: $after) {
+    nodes {
+      ...ActorParts
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}`) as unknown as TypedDocumentString<UsersQuery, UsersQueryVariables>;
+export const RoomMessagesDocument = new TypedDocumentString(`
+    query RoomMessages($roomId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
+  room(id: $roomId) {
+    id
+    cursor
+    messages(first: $first, after: $after, last: $last, before: $before) {
+      edges {
+        cursor
+        node {
+          ...MessageParts
+        }
+      }
+      pageInfo {
+        hasNextPage
+        hasPreviousPage
+        startCursor
+        endCursor
+      }
+    }
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}`) as unknown as TypedDocumentString<RoomMessagesQuery, RoomMessagesQueryVariables>;
+export const SendMessageDocument = new TypedDocumentString(`
+    mutation SendMessage($input: SendMessageInput!) {
+  sendMessage(input: $input) {
+    __typename
+    ... on SendMessagePayload {
+      cursor
+      message {
+        ...MessageParts
+      }
+    }
+    ...UserErrorParts
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}`) as unknown as TypedDocumentString<SendMessageMutation, SendMessageMutationVariables>;
+export const EditMessageDocument = new TypedDocumentString(`
+    mutation EditMessage($input: EditMessageInput!) {
+  editMessage(input: $input) {
+    __typename
+    ... on EditMessagePayload {
+      cursor
+      message {
+        ...MessageParts
+      }
+    }
+    ...UserErrorParts
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}`) as unknown as TypedDocumentString<EditMessageMutation, EditMessageMutationVariables>;
+export const DeleteMessageDocument = new TypedDocumentString(`
+    mutation DeleteMessage($input: DeleteMessageInput!) {
+  deleteMessage(input: $input) {
+    __typename
+    ... on DeleteMessagePayload {
+      cursor
+      message {
+        ...MessageParts
+      }
+    }
+    ...UserErrorParts
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}`) as unknown as TypedDocumentString<DeleteMessageMutation, DeleteMessageMutationVariables>;
+export const MessageAddedDocument = new TypedDocumentString(`
+    subscription MessageAdded($roomId: ID!, $after: String) {
+  messageAdded(roomId: $roomId, after: $after) {
+    __typename
+    ... on MessageAdded {
+      cursor
+      message {
+        ...MessageParts
+      }
+    }
+    ... on ResyncRequired {
+      cursor
+      reason
+    }
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}`) as unknown as TypedDocumentString<MessageAddedSubscription, MessageAddedSubscriptionVariables>;
+export const MessageChangedDocument = new TypedDocumentString(`
+    subscription MessageChanged($roomId: ID!, $after: String) {
+  messageChanged(roomId: $roomId, after: $after) {
+    __typename
+    ... on RoomChange {
+      cursor
+    }
+    ... on MessageEdited {
+      message {
+        ...MessageParts
+      }
+    }
+    ... on MessageDeleted {
+      message {
+        ...MessageParts
+      }
+    }
+    ... on ResyncRequired {
+      cursor
+      reason
+    }
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}`) as unknown as TypedDocumentString<MessageChangedSubscription, MessageChangedSubscriptionVariables>;
+export const MarkReadDocument = new TypedDocumentString(`
+    mutation MarkRead($input: MarkReadInput!) {
+  markRead(input: $input) {
+    __typename
+    ... on MarkReadPayload {
+      room {
+        id
+        unreadCount
+      }
+    }
+    ...UserErrorParts
+  }
+}
+    fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}`) as unknown as TypedDocumentString<MarkReadMutation, MarkReadMutationVariables>;
+export const RoomsDocument = new TypedDocumentString(`
+    query Rooms($first: Int, $after: String) {
+  rooms(first: $first, after: $after) {
+    nodes {
+      ...RoomParts
+    }
+    pageInfo {
+      hasNextPage
+      endCursor
+    }
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment RoomParts on Room {
+  id
+  kind
+  name
+  topic
+  cursor
+  archivedAt
+  memberCount
+  unreadCount
+  lastActivityAt
+  lastMessage {
+    ...MessageParts
+  }
+}`) as unknown as TypedDocumentString<RoomsQuery, RoomsQueryVariables>;
+export const RoomDocument = new TypedDocumentString(`
+    query Room($id: ID!) {
+  room(id: $id) {
+    ...RoomParts
+    viewerMember {
+      ...MemberParts
+    }
+    members {
+      nodes {
+        ...MemberParts
+      }
+      pageInfo {
+        hasNextPage
+        endCursor
+      }
+    }
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MemberParts on Member {
+  actor {
+    ...ActorParts
+  }
+  role
+  joinedAt
+  readCursor
+  muted
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment RoomParts on Room {
+  id
+  kind
+  name
+  topic
+  cursor
+  archivedAt
+  memberCount
+  unreadCount
+  lastActivityAt
+  lastMessage {
+    ...MessageParts
+  }
+}`) as unknown as TypedDocumentString<RoomQuery, RoomQueryVariables>;
+export const OpenDirectRoomDocument = new TypedDocumentString(`
+    mutation OpenDirectRoom($input: OpenDirectRoomInput!) {
+  openDirectRoom(input: $input) {
+    __typename
+    ... on OpenDirectRoomPayload {
+      room {
+        ...RoomParts
+      }
+    }
+    ...UserErrorParts
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment RoomParts on Room {
+  id
+  kind
+  name
+  topic
+  cursor
+  archivedAt
+  memberCount
+  unreadCount
+  lastActivityAt
+  lastMessage {
+    ...MessageParts
+  }
+}
+fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}`) as unknown as TypedDocumentString<OpenDirectRoomMutation, OpenDirectRoomMutationVariables>;
+export const CreateRoomDocument = new TypedDocumentString(`
+    mutation CreateRoom($input: CreateRoomInput!) {
+  createRoom(input: $input) {
+    __typename
+    ... on CreateRoomPayload {
+      room {
+        ...RoomParts
+      }
+    }
+    ...UserErrorParts
+  }
+}
+    fragment ActorParts on Actor {
+  __typename
+  id
+  name
+  pictureUrl
+}
+fragment MessageParts on Message {
+  id
+  cursor
+  kind
+  body
+  nonce
+  author {
+    ...ActorParts
+  }
+  replyTo {
+    id
+  }
+  createdAt
+  editedAt
+  deletedAt
+}
+fragment RoomParts on Room {
+  id
+  kind
+  name
+  topic
+  cursor
+  archivedAt
+  memberCount
+  unreadCount
+  lastActivityAt
+  lastMessage {
+    ...MessageParts
+  }
+}
+fragment UserErrorParts on UserError {
+  __typename
+  code
+  reason
+}`) as unknown as TypedDocumentString<CreateRoomMutation, CreateRoomMutationVariables>;
