@@ -10,6 +10,8 @@ export default defineConfig({
     globalSetup: ['test/globalSetup.ts'],
     // Each file in a process of its own, so that a server that a test leaves behind cannot disturb the next one.
     pool: 'forks',
+    // Modules are loaded by Node, as in the server: Vite would load a second copy of graphql beside that of the libraries.
+    experimental: { viteModuleRunner: false },
     maxWorkers: 2,
     testTimeout: 30_000,
     hookTimeout: 60_000,
