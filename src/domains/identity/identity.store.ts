@@ -11,7 +11,9 @@ export type { ActorRow, Tenant };
 export async function ensureTenant(database: Database, key: string, name = key): Promise<Tenant> {
   const found = await database.prisma.tenant.findUnique({ where: { key } });
   if (found) return found;
-  return database.prisma.tenant.upsert({ where: { key }, create: { id: newId(), key, name }, update: {} });
+  // Two may see it first at once. Not Prisma's upsert: without an update it reads and then inserts, and loses that race.
+  await database.prisma.tenant.createMany({ data: [{ id: newId(), key, name }], skipDuplicates: true });
+  return database.prisma.tenant.findUniqueOrThrow({ where: { key } });
 }
 
 export async function findActorBySubject(db: TenantDb, subject: string): Promise<ActorRow | null> {
