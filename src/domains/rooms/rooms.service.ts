@@ -55,15 +55,18 @@ export async function updateRoom(
   changes: { readonly name?: string | undefined; readonly topic?: string | undefined },
 ): Promise<void> {
   const name = changes.name === undefined ? undefined : parseName(changes.name);
-  const topic = changes.topic === undefined ? undefined : parseTopic(changes.topic);
+  const topic = changes.topic === undefined ? undefined : parseTopic(changes.topic) || null;
   await changeRoom(caller, roomRules.update, roomId, async (tx, { room }) => {
     if (room.kind === 'DIRECT') throw new RoomKindError(room.kind, 'naming');
-    const next = { name: name ?? room.name, topic: topic ?? room.topic, archivedAt: null };
+    const next = { name: name ?? room.name, topic: topic === undefined ? room.topic : topic, archivedAt: null };
     if (next.name === room.name && next.topic === room.topic) return;
     await store.updateRoom(tx, roomId, next);
     await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
     if (next.name !== room.name) await report(caller, tx, roomId, 'ROOM_RENAMED', `renamed the room to ${next.name}`);
-    if (next.topic !== room.topic) await report(caller, tx, roomId, 'TOPIC_CHANGED', `set the topic to ${next.topic}`);
+    if (next.topic !== room.topic) {
+      const what = next.topic === null ? 'removed the topic' : `set the topic to ${next.topic}`;
+      await report(caller, tx, roomId, 'TOPIC_CHANGED', what);
+    }
   });
 }
 
