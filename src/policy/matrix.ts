@@ -1,7 +1,14 @@
 import type { RoomKind, RoomRole, TenantRole } from '../kernel/actor.ts';
 import { allPermissions, type Permission } from './permissions.ts';
 
-const everyone: readonly Permission[] = ['user:read', 'room:list', 'room:open', 'room:join'];
+const everyone: readonly Permission[] = [
+  'user:read',
+  'presence:read',
+  'presence:update',
+  'room:list',
+  'room:open',
+  'room:join',
+];
 
 const managesRooms: readonly Permission[] = [
   'room:create',
