@@ -117,11 +117,17 @@ export async function insertRoom(tx: TenantTransaction, room: RoomDraft): Promis
   return (await tx.query(insertRoomStatement, ...params)).length > 0;
 }
 
+// The room is new, so they were added before its first version. Whoever serves these actors live reads their rooms again.
 const insertMembersStatement = sql<never>(
   'import.insertMembers',
-  `INSERT INTO members (tenant_id, room_id, actor_id, role, joined_at)
-   SELECT $1, $2, actor_id, role::room_role, joined_at
-   FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS new(actor_id, role, joined_at)`,
+  `WITH added AS (
+     INSERT INTO members (tenant_id, room_id, actor_id, role, joined_at)
+     SELECT $1, $2, actor_id, role::room_role, joined_at
+     FROM unnest($3::uuid[], $4::text[], $5::timestamptz[]) AS new(actor_id, role, joined_at)
+     RETURNING actor_id
+   )
+   UPDATE actors SET membership_version = membership_version + 1
+   WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM added)`,
 );
 
 /** Adds the members of a room that this transaction has made: nothing is read as yet. */
