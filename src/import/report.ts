@@ -10,7 +10,7 @@ export interface Problem {
 export type SkipReason = 'broken' | 'duplicate' | 'empty' | 'not a message';
 
 /** What was noticed while loading what was loaded. */
-export type Remark =
+type Remark =
   | 'bodies cut at the limit'
   | 'replies to a message that is not in the export'
   | 'messages without an author'

@@ -8,7 +8,7 @@ const id = z.string().min(1).max(200);
 const epochSeconds = z.number().int().min(0).max(99_999_999_999).nullish();
 
 /** Seconds since 1970 with up to six decimals: Slack's time, and the message's name within its room. */
-export const timestampPattern = /^\d{1,11}(\.\d{1,6})?$/;
+const timestampPattern = /^\d{1,11}(\.\d{1,6})?$/;
 const timestamp = z.string().regex(timestampPattern, { error: 'is not a time' });
 
 export const userSchema = z.object({

@@ -21,7 +21,7 @@ export interface FileMessage {
   readonly files?: readonly unknown[];
 }
 
-export interface FileUser {
+interface FileUser {
   readonly id: string;
   readonly profile: { readonly email: string };
 }
