@@ -92,9 +92,11 @@ export function graphiqlOptions(token: string | null, room: string | null): Grap
 }
 
 /**
- * Runs in the page, before GraphiQL. A WebSocket cannot carry headers, and GraphiQL leaves them away there: the headers
- * of the open tab go with `connectionInit`. Tabs that GraphiQL kept from other examples (the data was deleted, and with
- * it the rooms that they name) make way for the present ones.
+ * Starts GraphiQL in the page.
+ * - A WebSocket cannot carry headers, and GraphiQL leaves them away there: those of the open tab go with `connectionInit`.
+ * - Tabs that GraphiQL kept from other examples (the data was deleted, and with it the rooms that they name) make way for
+ *   the present ones.
+ * - Pressed for the first time, a tab jumps aside for an instant and the click misses it: tabs are kept in place.
  */
 const startScript = `
   const examples = JSON.stringify(options.defaultTabs.map(({ query, variables }) => [query, variables]));
@@ -102,6 +104,9 @@ const startScript = `
     for (const key of ['tabState', 'query', 'variables']) localStorage.removeItem('graphiql:' + key);
     localStorage.setItem('prosa:examples', examples);
   }
+  const style = document.createElement('style');
+  style.textContent = '.graphiql-tab { transform: none !important }';
+  document.head.append(style);
   let headers = options.defaultHeaders;
   YogaGraphiQL.renderYogaGraphiQL(root, {
     ...options,
