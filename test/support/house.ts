@@ -1,5 +1,5 @@
 import { afterAll } from 'vitest';
-import type { Config } from '../../src/config.ts';
+import { type Config, readConfig } from '../../src/config.ts';
 import type { Caller } from '../../src/domains/caller.ts';
 import { signIn } from '../../src/domains/identity/identity.service.ts';
 import { type Foundation, openFoundation } from '../../src/server.ts';
@@ -23,20 +23,15 @@ export interface House {
 
 /** Opens it, and closes it after the last test of the file. */
 export async function openHouse(options: HouseOptions): Promise<House> {
-  const config: Config = {
-    host: '127.0.0.1',
-    port: 0,
-    databaseUrl: options.databaseUrl,
-    databasePoolSize: options.poolSize ?? 10,
-    redisUrl: options.redisUrl,
-    dataDir: 'unused',
-    auth: { secret, jwksUrl: undefined, issuer: undefined, audience: undefined },
-    roles: ['api'],
-    logLevel: 'info',
-    development: false,
-    graphiql: false,
-    corsOrigins: [],
-  };
+  const config = readConfig({
+    NODE_ENV: 'production',
+    PORT: '0',
+    DATABASE_URL: options.databaseUrl,
+    DATABASE_POOL_SIZE: String(options.poolSize ?? 10),
+    REDIS_URL: options.redisUrl,
+    AUTH_JWT_SECRET: secret,
+    ROLES: 'api',
+  });
   const log = captureLog();
   const foundation = await openFoundation(config, log.logger);
   afterAll(() => foundation.close());
