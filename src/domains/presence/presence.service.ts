@@ -1,0 +1,177 @@
+import type { Database } from '../../db/database.ts';
+import type { Bus } from '../../events/bus.ts';
+import type { Logger } from '../../kernel/logger.ts';
+import type { ActorKey, Lease, PresenceStore, Transition } from './leases.types.ts';
+import { forgetUnknownAfter, type PresenceTimes, presenceTimes } from './presence.rules.ts';
+import { readLastSeen, saveLastSeen } from './presence.store.ts';
+import type { Presence, PresenceState } from './presence.types.ts';
+import { createWatching, encodeChange, type Observation, presenceChannel } from './watching.service.ts';
+
+/** A process's part in who is present: renews its leases, ends those that ran out anywhere, and tells its watchers. */
+export function createPresence(deps: {
+  store: PresenceStore;
+  bus: Bus;
+  database: Database;
+  log: Logger;
+  times?: PresenceTimes;
+}): Presence {
+  const { store, bus, database, log, times = presenceTimes } = deps;
+  const leases = new Map<string, Lease>();
+  const watching = createWatching({ bus, read: observe, log });
+  let closed = false;
+
+  function tell(transitions: readonly Transition[]): void {
+    for (const { tenantId, actorId, status, seenAt, stamp } of transitions) {
+      const lastSeenAt = status === 'OFFLINE' ? seenAt : null;
+      bus.publish(presenceChannel(tenantId), encodeChange({ actorId, status, lastSeenAt, stamp }));
+    }
+  }
+
+  /** The store away is no failure of the caller's: what was to be done is made good by renewals and sweeps. */
+  async function attempt(what: string, work: () => Promise<void>): Promise<boolean> {
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      log.warn({ err: error }, what);
+      return false;
+    }
+  }
+
+  /** Whether leases could not be held: tried again with the next sweep, not only when they are due for renewal. */
+  let owing = false;
+
+  const hold = async (held: readonly Lease[]) => {
+    const done = await attempt('leases could not be renewed; trying again', async () => {
+      tell(await store.hold(held, times.lease));
+      for (const lease of held) {
+        if (lease.force && leases.get(lease.connectionId) === lease) {
+          leases.set(lease.connectionId, { ...lease, force: false });
+        }
+      }
+    });
+    owing = !done;
+  };
+
+  const renew = async () => {
+    if (leases.size > 0) await hold([...leases.values()]);
+  };
+
+  const sweep = async () => {
+    if (owing) await renew();
+    await attempt('leases that ran out could not be swept; trying again', async () => {
+      const due = await store.due();
+      if (due.length === 0) return;
+      // First the time is written, then the state changes: whoever dies in between leaves it to the next sweep. Other
+      // processes may do the same just now; the store lets one of them make the change, which then tells it.
+      const ending = due.filter(({ status }) => status === 'OFFLINE');
+      const saved = new Set((await saveLastSeen(database, ending)).map(keyOf));
+      const forgotten = Date.now() - forgetUnknownAfter;
+      // Who is not in this database is left to the processes of the one that it belongs to.
+      const mayEnd = (actor: ActorKey, seenAt: Date) => saved.has(keyOf(actor)) || seenAt.getTime() < forgotten;
+      tell(await store.expire(due.map((actor) => ({ ...actor, mayEnd: mayEnd(actor, actor.seenAt) }))));
+    });
+  };
+
+  async function observe(tenantId: string, actorIds: readonly string[]): Promise<Observation[]> {
+    const found = await store.read(actorIds.map((actorId) => ({ tenantId, actorId })));
+    const states = actorIds.map((actorId, index) => ({ actorId, ...(found[index] ?? nothingKnown) }));
+    const offline = states.filter(({ status }) => status === 'OFFLINE').map(({ actorId }) => actorId);
+    const seen = await readLastSeen(database.forTenant(tenantId), offline);
+    return states.map(({ actorId, status, stamp }) => {
+      const lastSeenAt = status === 'OFFLINE' ? (seen.get(actorId) ?? null) : null;
+      return { actorId, status, lastSeenAt, stamp };
+    });
+  }
+
+  const timers = [
+    repeat(times.renewal, renew),
+    repeat(times.sweep, sweep),
+    repeat(times.comparison, () => watching.compare()),
+  ];
+  bus.onReconnect(() => {
+    if (closed) return;
+    // Redis may have come back empty, or its successor have another clock.
+    void renew().then(() => watching.compare(true));
+  });
+
+  return {
+    async connect({ tenantId, id }, connectionId) {
+      const lease: Lease = { tenantId, actorId: id, connectionId, status: 'ONLINE', force: false };
+      leases.set(connectionId, lease);
+      await hold([lease]);
+    },
+    async disconnect(connectionId) {
+      const lease = leases.get(connectionId);
+      if (!lease) return;
+      leases.delete(connectionId);
+      await attempt('a lease could not be released: it runs out by itself', async () =>
+        tell(await store.release([lease], times.grace)),
+      );
+    },
+    async setStatus({ tenantId, id }, connectionId, status) {
+      if (connectionId === null) {
+        for (const lease of leases.values()) {
+          if (lease.tenantId === tenantId && lease.actorId === id) leases.set(lease.connectionId, { ...lease, status });
+        }
+        tell(await store.setStatus({ tenantId, actorId: id }, status));
+        return;
+      }
+      const held = leases.get(connectionId);
+      if (held?.tenantId !== tenantId || held.actorId !== id) return;
+      const lease: Lease = { ...held, status, force: true };
+      leases.set(connectionId, lease);
+      await hold([lease]);
+    },
+    async read(tenantId, actorIds) {
+      try {
+        return (await observe(tenantId, actorIds)).map(({ stamp: _stamp, ...state }) => state);
+      } catch (error) {
+        log.warn({ err: error }, 'presence could not be read: showing what was last known');
+        const seen = await readLastSeen(database.forTenant(tenantId), actorIds);
+        return actorIds.map((actorId): PresenceState => {
+          return (
+            watching.lastKnown(tenantId, actorId) ?? {
+              actorId,
+              status: 'OFFLINE',
+              lastSeenAt: seen.get(actorId) ?? null,
+            }
+          );
+        });
+      }
+    },
+    watch: watching.watch,
+    async close() {
+      if (closed) return;
+      closed = true;
+      for (const stop of timers) stop();
+      watching.close();
+      const held = [...leases.values()];
+      leases.clear();
+      if (held.length === 0) return;
+      await attempt('leases could not be released: they run out by themselves', async () =>
+        tell(await store.release(held, times.grace)),
+      );
+    },
+  };
+}
+
+const nothingKnown = { status: 'OFFLINE', stamp: 0 } as const;
+
+function keyOf({ tenantId, actorId }: ActorKey): string {
+  return `${tenantId}:${actorId}`;
+}
+
+/** Runs `work` again and again, never twice at a time. @returns what stops it. */
+function repeat(every: number, work: () => Promise<void>): () => void {
+  let running = false;
+  const timer = setInterval(() => {
+    if (running) return;
+    running = true;
+    void work().finally(() => {
+      running = false;
+    });
+  }, every);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -1,0 +1,370 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { openDatabase } from '../../src/db/database.ts';
+import { postgresEngine } from '../../src/db/engine.ts';
+import type { PresenceStore } from '../../src/domains/presence/leases.types.ts';
+import { createLocalPresenceStore } from '../../src/domains/presence/localLeases.store.ts';
+import type { PresenceTimes } from '../../src/domains/presence/presence.rules.ts';
+import { createPresence } from '../../src/domains/presence/presence.service.ts';
+import type { Presence, PresenceState, PresenceWatch } from '../../src/domains/presence/presence.types.ts';
+import { createRedisPresenceStore } from '../../src/domains/presence/redisLeases.store.ts';
+import type { Bus } from '../../src/events/bus.ts';
+import { createLocalBus } from '../../src/events/localBus.ts';
+import { createRedisBus } from '../../src/events/redisBus.ts';
+import { newId } from '../../src/kernel/ids.ts';
+import { createTestDatabase, createTestRedis } from '../services/database.ts';
+import { startRedis } from '../services/redis.ts';
+import { captureLog } from '../support/logs.ts';
+import { waitFor } from '../support/waiting.ts';
+
+const databaseUrl = await createTestDatabase();
+const { url, prefix } = createTestRedis();
+const database = openDatabase(postgresEngine(databaseUrl, 5, () => undefined));
+afterAll(() => database.close());
+
+const times: PresenceTimes = { lease: 600, renewal: 150, grace: 300, sweep: 30, comparison: 60_000 };
+
+interface Person {
+  readonly tenantId: string;
+  readonly id: string;
+}
+
+async function newTenant(): Promise<string> {
+  const id = newId();
+  await database.prisma.tenant.create({ data: { id, key: id, name: 'a tenant' } });
+  return id;
+}
+
+async function newPerson(tenantId?: string): Promise<Person> {
+  const person = { tenantId: tenantId ?? (await newTenant()), id: newId() };
+  await database.prisma.actor.create({ data: { ...person, kind: 'USER', name: 'somebody', role: 'AGENT' } });
+  return person;
+}
+
+async function lastSeen({ tenantId, id }: Person): Promise<Date | null> {
+  const actor = await database.prisma.actor.findUnique({ where: { tenantId_id: { tenantId, id } } });
+  return actor?.lastSeenAt ?? null;
+}
+
+/** A process as it takes part in presence. */
+interface Process {
+  readonly presence: Presence;
+  /** Everything that it published. */
+  readonly published: string[];
+  /** Ends it as SIGKILL does: nothing is renewed or swept any more, nothing released. */
+  kill(): void;
+}
+
+interface Options {
+  readonly times?: Partial<PresenceTimes>;
+  /** Nothing that is published arrives. */
+  readonly deaf?: boolean;
+}
+
+interface Deployment {
+  process(options?: Options): Promise<Process>;
+}
+
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
+});
+
+function processOver(store: PresenceStore, bus: Bus, options: Options = {}): Process {
+  const published: string[] = [];
+  let dead = false;
+  // A dead process does nothing to the store: its calls never come back.
+  const never = new Promise<never>(() => undefined);
+  const alive =
+    <A extends unknown[], T>(call: (...args: A) => Promise<T>) =>
+    (...args: A): Promise<T> =>
+      dead ? never : call(...args);
+  const presence = createPresence({
+    store: {
+      hold: alive(store.hold),
+      release: alive(store.release),
+      setStatus: alive(store.setStatus),
+      read: alive(store.read),
+      due: alive(store.due),
+      expire: alive(store.expire),
+    },
+    bus: {
+      ...bus,
+      subscribe: (channel, onPayload) => bus.subscribe(channel, options.deaf ? () => undefined : onPayload),
+      publish(channel, payload) {
+        published.push(payload);
+        bus.publish(channel, payload);
+      },
+    },
+    database,
+    log: captureLog().logger,
+    times: { ...times, ...options.times },
+  });
+  undo.push(() => (dead ? undefined : presence.close()));
+  return {
+    presence,
+    published,
+    kill() {
+      dead = true;
+    },
+  };
+}
+
+/** Processes that share a Redis, each with its own connections. */
+function overRedis(redisUrl = url, keyPrefix = prefix): Deployment {
+  return {
+    async process(options) {
+      const client = new Redis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+      client.on('error', () => undefined);
+      const bus = createRedisBus(redisUrl, () => undefined);
+      undo.push(() => {
+        client.disconnect();
+        return bus.close();
+      });
+      await Promise.all([
+        once(client, 'ready'),
+        waitFor('the bus', () =>
+          bus.ping().then(
+            () => true,
+            () => false,
+          ),
+        ),
+      ]);
+      return processOver(createRedisPresenceStore(client, keyPrefix), bus, options);
+    },
+  };
+}
+
+/** Several services over one store in this process behave as processes do. */
+function inProcess(): Deployment {
+  const store = createLocalPresenceStore();
+  const bus = createLocalBus();
+  return { process: async (options) => processOver(store, bus, options) };
+}
+
+/** What a watch has told so far, as `name:STATUS`. */
+function recorded(watch: PresenceWatch, names: Readonly<Record<string, string>>): string[] {
+  const seen: string[] = [];
+  undo.push(() => watch.end());
+  void (async () => {
+    for await (const state of watch) seen.push(`${names[state.actorId] ?? state.actorId}:${state.status}`);
+  })();
+  return seen;
+}
+
+/** Processes sweep for all others: also for those of the test before. */
+function publishedOf({ id }: Person, ...processes: Process[]): string[] {
+  return processes.flatMap(({ published }) => published.filter((payload) => payload.includes(id)));
+}
+
+async function stateOf({ presence }: Process, { tenantId, id }: Person): Promise<PresenceState | undefined> {
+  return (await presence.read(tenantId, [id]))[0];
+}
+
+async function untilStatus(process: Process, person: Person, status: string): Promise<void> {
+  await waitFor(`${status}`, async () => (await stateOf(process, person))?.status === status);
+}
+
+async function untilSeen(seen: readonly string[], wanted: readonly string[]): Promise<void> {
+  await waitFor(
+    () => `${wanted.join(' ')}; so far: ${seen.join(' ')}`,
+    () => seen.length >= wanted.length,
+  );
+  expect(seen).toEqual(wanted);
+}
+
+describe.each([
+  ['over Redis', () => overRedis()],
+  ['in process', () => inProcess()],
+] as const)('presence %s', (_where, deploy) => {
+  test('R3: somebody is online while one of several tabs is open, and offline after the grace when all are closed', async () => {
+    const process = await deploy().process();
+    const ana = await newPerson();
+    expect(await stateOf(process, ana)).toEqual({ actorId: ana.id, status: 'OFFLINE', lastSeenAt: null });
+    await process.presence.connect(ana, 'tab 1');
+    await process.presence.connect(ana, 'tab 2');
+    await process.presence.disconnect('tab 1');
+    await delay(times.grace * 2);
+    expect(await stateOf(process, ana)).toEqual({ actorId: ana.id, status: 'ONLINE', lastSeenAt: null });
+    const before = Date.now();
+    await process.presence.disconnect('tab 2');
+    expect((await stateOf(process, ana))?.status, 'the grace').toBe('ONLINE');
+    await untilStatus(process, ana, 'OFFLINE');
+    expect(Date.now() - before).toBeGreaterThanOrEqual(times.grace - 20);
+    const seenAt = await lastSeen(ana);
+    expect((await stateOf(process, ana))?.lastSeenAt).toEqual(seenAt);
+    expect(Math.abs((seenAt?.getTime() ?? 0) - before), 'last seen when the tab was closed').toBeLessThan(200);
+  });
+
+  test('R3, R9: tabs on several processes are one presence, and each change is published once', async () => {
+    const deployment = deploy();
+    const [one, other, watching] = [await deployment.process(), await deployment.process(), await deployment.process()];
+    const ana = await newPerson();
+    const seen = recorded(watching.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
+    await untilSeen(seen, ['ana:OFFLINE']);
+    await one.presence.connect(ana, 'tab 1');
+    await other.presence.connect(ana, 'tab 2');
+    await one.presence.disconnect('tab 1');
+    await delay(times.lease * 2);
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE']);
+    await other.presence.disconnect('tab 2');
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE', 'ana:OFFLINE']);
+    // Renewals publish nothing, and only one of the three sweepers told the end.
+    await delay(times.sweep * 5);
+    expect(publishedOf(ana, one, other, watching)).toHaveLength(2);
+  });
+
+  test('R3: the users of a killed process go offline when their leases run out, last seen at the last renewal', async () => {
+    const deployment = deploy();
+    const [doomed, other] = [await deployment.process(), await deployment.process()];
+    const [ana, bruno] = [await newPerson(), await newPerson()];
+    await doomed.presence.connect(ana, 'ana');
+    await doomed.presence.connect(bruno, 'bruno 1');
+    await other.presence.connect(bruno, 'bruno 2');
+    await delay(times.lease * 1.5);
+    expect((await stateOf(other, ana))?.status, 'renewed').toBe('ONLINE');
+    const killedAt = Date.now();
+    doomed.kill();
+    await untilStatus(other, ana, 'OFFLINE');
+    const took = Date.now() - killedAt;
+    expect(took).toBeGreaterThan(times.lease - times.renewal - 100);
+    const seenAt = (await lastSeen(ana))?.getTime() ?? 0;
+    expect(seenAt).toBeLessThanOrEqual(killedAt + 20);
+    expect(seenAt).toBeGreaterThan(killedAt - times.renewal * 3);
+    expect((await stateOf(other, bruno))?.status, 'the tab on the other process').toBe('ONLINE');
+  });
+
+  test('R3: a reload does not flicker', async () => {
+    const deployment = deploy();
+    const [one, other] = [await deployment.process(), await deployment.process()];
+    const ana = await newPerson();
+    const seen = recorded(other.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
+    await one.presence.connect(ana, 'load 0');
+    for (let load = 1; load <= 5; load++) {
+      const [from, to] = load % 2 ? [one, other] : [other, one];
+      await from.presence.disconnect(`load ${load - 1}`);
+      await delay(times.grace / 3);
+      await to.presence.connect(ana, `load ${load}`);
+    }
+    await delay(times.grace * 2);
+    expect(seen.filter((state) => state === 'ana:ONLINE')).toHaveLength(1);
+    expect(seen.at(-1)).toBe('ana:ONLINE');
+    expect(publishedOf(ana, one, other)).toHaveLength(1);
+  });
+
+  test('R3: somebody is away when every living connection is', async () => {
+    const deployment = deploy();
+    const [one, other] = [await deployment.process(), await deployment.process()];
+    const ana = await newPerson();
+    await one.presence.connect(ana, 'desk');
+    await other.presence.connect(ana, 'phone');
+    await one.presence.setStatus(ana, 'desk', 'AWAY');
+    expect((await stateOf(one, ana))?.status, 'one of two').toBe('ONLINE');
+    await other.presence.setStatus(ana, 'phone', 'AWAY');
+    expect((await stateOf(one, ana))?.status, 'both').toBe('AWAY');
+    await delay(times.renewal * 3);
+    expect((await stateOf(one, ana))?.status, 'renewals keep it').toBe('AWAY');
+    await other.presence.setStatus(ana, null, 'ONLINE');
+    expect((await stateOf(one, ana))?.status, 'all at once, from anywhere').toBe('ONLINE');
+    await delay(times.renewal * 3);
+    expect((await stateOf(one, ana))?.status, 'renewals keep that too').toBe('ONLINE');
+    await one.presence.setStatus(ana, 'desk', 'AWAY');
+    await other.presence.disconnect('phone');
+    await untilStatus(one, ana, 'AWAY');
+    expect(await stateOf(one, ana)).toEqual({ actorId: ana.id, status: 'AWAY', lastSeenAt: null });
+  });
+
+  test("R3: nobody's connection is set by another actor, nor through a connection that is not there", async () => {
+    const process = await deploy().process();
+    const [ana, bruno] = [await newPerson(), await newPerson()];
+    await process.presence.connect(ana, 'ana');
+    await process.presence.setStatus(bruno, 'ana', 'AWAY');
+    await process.presence.setStatus(bruno, 'no such', 'AWAY');
+    await process.presence.setStatus(bruno, null, 'ONLINE');
+    expect((await stateOf(process, ana))?.status).toBe('ONLINE');
+    expect((await stateOf(process, bruno))?.status).toBe('OFFLINE');
+  });
+
+  test('R3: a watcher is told each state first, then what changes, of those only whom it watches', async () => {
+    const deployment = deploy();
+    const [one, other] = [await deployment.process(), await deployment.process()];
+    const tenantId = await newTenant();
+    const [ana, bruno, carla] = [await newPerson(tenantId), await newPerson(tenantId), await newPerson(tenantId)];
+    const names = { [ana.id]: 'ana', [bruno.id]: 'bruno', [carla.id]: 'carla' };
+    await one.presence.connect(ana, 'ana');
+    const watch = other.presence.watch(tenantId, [ana.id, bruno.id]);
+    const seen = recorded(watch, names);
+    await untilSeen(seen, ['ana:ONLINE', 'bruno:OFFLINE']);
+    // Who comes later is told the same without asking again.
+    const later = recorded(other.presence.watch(tenantId, [bruno.id, ana.id]), names);
+    await untilSeen(later, ['bruno:OFFLINE', 'ana:ONLINE']);
+    await one.presence.connect(carla, 'carla');
+    await one.presence.connect(bruno, 'bruno');
+    await untilSeen(seen, ['ana:ONLINE', 'bruno:OFFLINE', 'bruno:ONLINE']);
+    watch.follow([carla.id, bruno.id]);
+    await waitFor('carla', () => seen.includes('carla:ONLINE'));
+    await one.presence.setStatus(ana, 'ana', 'AWAY');
+    await one.presence.setStatus(bruno, 'bruno', 'AWAY');
+    await untilSeen(seen, ['ana:ONLINE', 'bruno:OFFLINE', 'bruno:ONLINE', 'carla:ONLINE', 'bruno:AWAY']);
+    await untilSeen(later, ['bruno:OFFLINE', 'ana:ONLINE', 'bruno:ONLINE', 'ana:AWAY', 'bruno:AWAY']);
+  });
+
+  test("R3: another tenant's watcher is told nothing, even if it knows the id", async () => {
+    const deployment = deploy();
+    const process = await deployment.process({ times: { comparison: 50 } });
+    const [ana, stranger] = [await newPerson(), await newPerson()];
+    await process.presence.connect(ana, 'ana');
+    const seen = recorded(process.presence.watch(stranger.tenantId, [ana.id]), { [ana.id]: 'ana' });
+    await untilSeen(seen, ['ana:OFFLINE']);
+    await process.presence.setStatus(ana, 'ana', 'AWAY');
+    await delay(200);
+    expect(seen).toEqual(['ana:OFFLINE']);
+  });
+
+  test('R3: a watcher finds out what no hint told it', async () => {
+    const deployment = deploy();
+    const process = await deployment.process();
+    const deaf = await deployment.process({ deaf: true, times: { comparison: 50 } });
+    const ana = await newPerson();
+    const seen = recorded(deaf.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
+    await untilSeen(seen, ['ana:OFFLINE']);
+    await process.presence.connect(ana, 'ana');
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE']);
+    await delay(200);
+    await process.presence.disconnect('ana');
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE', 'ana:OFFLINE']);
+  });
+
+  test('R3: a process that shuts down leaves its users the grace to reconnect elsewhere', async () => {
+    const deployment = deploy();
+    const [old, next] = [await deployment.process(), await deployment.process()];
+    const ana = await newPerson();
+    await old.presence.connect(ana, 'ana 1');
+    await old.presence.close();
+    expect((await stateOf(next, ana))?.status).toBe('ONLINE');
+    await next.presence.connect(ana, 'ana 2');
+    await delay(times.grace * 2);
+    expect((await stateOf(next, ana))?.status).toBe('ONLINE');
+    expect(publishedOf(ana, old, next)).toHaveLength(1);
+  });
+});
+
+test('R3: while Redis is away what was known stays, and leases are renewed when it is back, even if empty', async () => {
+  const redis = await startRedis();
+  undo.push(() => redis.stop());
+  const deployment = overRedis(redis.url);
+  const [one, other] = [await deployment.process(), await deployment.process()];
+  const ana = await newPerson();
+  await one.presence.connect(ana, 'ana');
+  const seen = recorded(other.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
+  await untilSeen(seen, ['ana:ONLINE']);
+  await redis.kill();
+  await one.presence.setStatus(ana, 'ana', 'AWAY');
+  await one.presence.connect(await newPerson(), 'meanwhile');
+  expect((await stateOf(other, ana))?.status, 'the last known').toBe('ONLINE');
+  await redis.restart();
+  await untilStatus(other, ana, 'AWAY');
+  await waitFor('the watcher to be told', () => seen.at(-1) === 'ana:AWAY');
+});
