@@ -19,11 +19,16 @@ export interface Demo {
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
-/** Starts the program in a process of its own, with an empty data folder. */
-export async function startDemo({ port: wanted }: { port?: number } = {}): Promise<Demo> {
+/**
+ * Starts the program in a process of its own, with an empty data folder.
+ * @param options.secret of its tokens; absent, it makes its own.
+ */
+export async function startDemo(options: { port?: number; secret?: string } = {}): Promise<Demo> {
   const folder = await temporaryFolder('demo', undefined);
-  const port = wanted ?? (await freePort());
-  const settings = [`PORT=${port}`, 'NODE_ENV=development', 'DATABASE_URL=', 'REDIS_URL=', `DATA_DIR=${folder}/data`];
+  const port = options.port ?? (await freePort());
+  const auth = [`AUTH_JWT_SECRET=${options.secret ?? ''}`, 'AUTH_JWKS_URL=', 'AUTH_ISSUER=', 'AUTH_AUDIENCE='];
+  const data = [`DATA_DIR=${folder}/data`, 'DATABASE_URL=', 'REDIS_URL='];
+  const settings = [`PORT=${port}`, 'HOST=127.0.0.1', 'NODE_ENV=development', ...data, ...auth];
   const program = service({
     command: '/usr/bin/env',
     args: [...settings, process.execPath, main],
