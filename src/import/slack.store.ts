@@ -156,9 +156,10 @@ export async function lockRoom(tx: TenantTransaction, roomId: string): Promise<b
   return (await tx.query(lockStatement, roomId)).length > 0;
 }
 
-const messagesAmong = sql<{ id: string }>(
+// The room is no condition: without statistics the planner could take it for the narrower one, and read the whole room.
+const messagesAmong = sql<{ id: string; here: boolean }>(
   'import.messagesAmong',
-  'SELECT id FROM messages WHERE tenant_id = $1 AND room_id = $2 AND id = ANY($3::uuid[])',
+  'SELECT id, room_id = $2 AS here FROM messages WHERE tenant_id = $1 AND id = ANY($3::uuid[])',
 );
 
 /** Those of the messages that are in the room. */
@@ -167,7 +168,8 @@ export async function findMessagesAmong(
   roomId: string,
   ids: readonly string[],
 ): Promise<ReadonlySet<string>> {
-  return new Set((await db.query(messagesAmong, roomId, ids)).map((row) => row.id));
+  const found = await db.query(messagesAmong, roomId, ids);
+  return new Set(found.filter((row) => row.here).map((row) => row.id));
 }
 
 // Messages take the versions after the room's own, in their order. Reports of the system are never unread, do not count
@@ -184,7 +186,7 @@ const insertMessagesStatement = sql<never>(
      FROM draft
    ), room AS (
      UPDATE rooms SET version = version + total.all, message_count = message_count + total.countable,
-       last_message_seq = coalesce(version + total.last_countable, last_message_seq),
+       xid = pg_current_xact_id(), last_message_seq = coalesce(version + total.last_countable, last_message_seq),
        last_activity_at = greatest(last_activity_at, total.newest)
      FROM total WHERE tenant_id = $1 AND id = $2
      RETURNING version - total.all AS base
