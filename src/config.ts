@@ -30,6 +30,22 @@ const settings = z.object({
     .default([]),
 });
 
+/** The limits of live delivery. Each bounds what one client can cost; a well-behaved one meets none of them. */
+const limitSettings = z.object({
+  /** Sockets of one user in one process: tabs, phones and a script or two. */
+  WS_SOCKETS_PER_USER: z.coerce.number().int().min(1).default(20),
+  /** Operations open on one socket: a client needs a handful, and one covers all rooms. */
+  WS_OPERATIONS_PER_SOCKET: z.coerce.number().int().min(1).default(100),
+  /** Bytes of one frame from a client: the longest body in the widest script fits. */
+  WS_MESSAGE_BYTES: z.coerce.number().int().min(1_024).default(262_144),
+  /** Milliseconds from opening a socket to `connectionInit`. */
+  WS_INIT_TIMEOUT_MS: z.coerce.number().int().min(10).default(10_000),
+  /** Milliseconds between pings; a socket that has not answered by the next one is dead. */
+  WS_PING_MS: z.coerce.number().int().min(10).default(15_000),
+  /** Bytes written and not yet taken by the network before a socket's operations wait for it. */
+  WS_BUFFER_BYTES: z.coerce.number().int().min(1_024).default(262_144),
+});
+
 type Settings = z.infer<typeof settings>;
 
 export interface Config {
@@ -49,7 +65,11 @@ export interface Config {
   readonly graphiql: boolean;
   /** Origins of front ends on other hosts that browsers may let in; none by default. */
   readonly corsOrigins: readonly string[];
+  readonly limits: Limits;
 }
+
+/** See the settings of the same names for what each bounds. */
+export type Limits = ReturnType<typeof toLimits>;
 
 /** How tokens are verified: by a shared secret, by published keys, or by a secret made on the spot in development. */
 export interface AuthConfig {
@@ -94,7 +114,19 @@ export function readConfig(env: Environment = process.env): Config {
     development: !production,
     graphiql: value.GRAPHIQL ?? !production,
     corsOrigins: value.CORS_ORIGINS,
+    limits: toLimits(parse(limitSettings, env)),
   };
+}
+
+function toLimits(value: z.infer<typeof limitSettings>) {
+  return {
+    socketsPerUser: value.WS_SOCKETS_PER_USER,
+    operationsPerSocket: value.WS_OPERATIONS_PER_SOCKET,
+    messageBytes: value.WS_MESSAGE_BYTES,
+    initTimeout: value.WS_INIT_TIMEOUT_MS,
+    pingEvery: value.WS_PING_MS,
+    bufferBytes: value.WS_BUFFER_BYTES,
+  } as const;
 }
 
 const databaseSettings = settings.pick({ DATABASE_URL: true, DATABASE_POOL_SIZE: true, DATA_DIR: true });

@@ -10,12 +10,15 @@ import { createLiveDelivery, type LiveDelivery } from './events/live.ts';
 import { createLocalBus } from './events/localBus.ts';
 import { createRedisBus } from './events/redisBus.ts';
 import { createRoomLog } from './events/roomLog.ts';
+import { createErrorMask } from './graphql/errors.ts';
+import { createSharedExecution } from './graphql/sharedExecution.ts';
 import type { Actor } from './kernel/actor.ts';
 import type { Logger } from './kernel/logger.ts';
-import { createAuthenticator } from './transport/authentication.ts';
+import { createAuthentication } from './transport/authentication.ts';
 import { createGraphql, graphqlPath } from './transport/graphql.ts';
 import { createHttpServer } from './transport/http.ts';
-import { serveWebSockets } from './transport/websocket.ts';
+import { createSessions } from './transport/sessions.ts';
+import { type ConnectionObserver, serveWebSockets } from './transport/websocket.ts';
 
 /** The parts of a process on which its roles work. */
 export interface Foundation {
@@ -50,7 +53,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     database,
     bus,
     live,
-    callerFor: (actor) => ({ actor, db: database.forTenant(actor.tenantId), roomLog, live }),
+    callerFor: (actor) => ({ actor, db: database.forTenant(actor.tenantId), bus, roomLog, live }),
     async close() {
       live.close();
       await bus.close();
@@ -81,18 +84,35 @@ export interface Api {
 /** How long requests under way have at a shutdown. */
 const drainFor = 10_000;
 
-/** The role `api`: serves HTTP and WebSocket. */
+/**
+ * The role `api`: serves HTTP and WebSocket.
+ * @param options.onExecute called whenever a subscription is executed for an event.
+ */
 export async function startApi(
   config: Config,
   foundation: Foundation,
   log: Logger,
   graphiql: GraphiQLOptions | false,
+  options: { readonly onExecute?: () => void } = {},
 ): Promise<Api> {
   const { database, bus, callerFor } = foundation;
-  const authenticate = createAuthenticator(config.auth, database);
-  const yoga = createGraphql({ authenticate, callerFor, log, graphiql, corsOrigins: config.corsOrigins });
+  const { limits, corsOrigins } = config;
+  const authentication = createAuthentication(config.auth, database);
+  const sessions = createSessions({ database, bus, log, onRevoked: authentication.forget });
+  const subscriptions = createSharedExecution({ mask: createErrorMask(log), onExecute: options.onExecute });
+  const yoga = createGraphql({ authentication, sessions, subscriptions, callerFor, log, graphiql, corsOrigins });
   const server = createHttpServer({ yoga, checks: { database: () => database.ping(), events: () => bus.ping() } });
-  const sockets = serveWebSockets({ server, yoga, authenticate, log });
+  const observer: ConnectionObserver = { connected: () => undefined, disconnected: () => undefined };
+  const sockets = serveWebSockets({
+    server,
+    yoga,
+    authentication,
+    sessions,
+    subscriptions,
+    observer,
+    limits,
+    log,
+  });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(config.port, config.host, resolve);
@@ -106,6 +126,7 @@ export async function startApi(
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
       await sockets.close();
+      sessions.close();
       server.closeIdleConnections();
       const timer = setTimeout(() => server.closeAllConnections(), drainFor);
       await closed;

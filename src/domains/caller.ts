@@ -1,4 +1,5 @@
 import type { TenantDb } from '../db/database.ts';
+import type { Bus } from '../events/bus.ts';
 import type { LiveDelivery } from '../events/live.ts';
 import type { RoomLog } from '../events/roomLog.ts';
 import type { Actor } from '../kernel/actor.ts';
@@ -7,6 +8,7 @@ import type { Actor } from '../kernel/actor.ts';
 export interface Caller {
   readonly actor: Actor;
   readonly db: TenantDb;
+  readonly bus: Bus;
   readonly roomLog: RoomLog;
   readonly live: LiveDelivery;
 }

@@ -90,6 +90,11 @@ export function decodeHint(text: string): RoomHint {
   return hint.parse(JSON.parse(text));
 }
 
+/** The bus channel on which an actor's processes hear that the actor joined or left a room. */
+export function actorChannel(tenantId: string, actorId: string): string {
+  return `actor:${tenantId}:${actorId}`;
+}
+
 /** The bus channel of a room. */
 export function roomChannel(tenantId: string, roomId: string): string {
   return `room:${tenantId}:${roomId}`;

@@ -32,3 +32,18 @@ export function filterMap<T, U>(
   }
   return endingWith(mapped(), () => void source.return?.());
 }
+
+/** The same values; calls back once when either side ends it. */
+export function onceEnded<T>(source: AsyncIterableIterator<T>, callback: () => void): AsyncIterableIterator<T> {
+  async function* observed(): AsyncGenerator<T, void> {
+    try {
+      yield* source;
+    } finally {
+      callback();
+    }
+  }
+  return endingWith(observed(), () => {
+    callback();
+    void source.return?.();
+  });
+}

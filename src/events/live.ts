@@ -1,22 +1,13 @@
+import DataLoader from 'dataloader';
 import type { Database } from '../db/database.ts';
 import { sql } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
-import type { ReadEvent, RoomEvent } from './catalogue.ts';
-import { endingWith } from './iterators.ts';
-import { createQueue } from './queue.ts';
+import { type Checkpoint, type Delivered, keyOf, type LiveSources } from './delivered.ts';
 import { createRoomFeed, type RoomFeed } from './roomFeed.ts';
-import { readRoomLog, roomLogState } from './roomLog.ts';
-
-/** The log does not reach back to the subscriber's cursor: it has to read the room afresh and go on from `version`. */
-export interface Resync {
-  readonly type: 'RESYNC';
-  readonly roomId: string;
-  readonly version: bigint;
-  readonly reason: 'CURSOR_TOO_OLD' | 'TOO_SLOW';
-}
-
-export type Delivered = RoomEvent | ReadEvent | Resync;
+import { createRoomStream } from './roomStream.ts';
+import type { ViewerPosition } from './viewerPosition.ts';
+import { createViewerStream, type ViewerStream } from './viewerStream.ts';
 
 export interface LiveDelivery {
   /**
@@ -25,101 +16,103 @@ export interface LiveDelivery {
    * @param after null starts with what comes next.
    */
   room(tenantId: string, roomId: string, after: bigint | null): AsyncIterableIterator<Delivered>;
+  /** The same for all rooms in which an actor is a member, also those joined later; in order within each room. */
+  viewer(tenantId: string, actorId: string, after: ViewerPosition | null): AsyncIterableIterator<Delivered>;
   /** Compares every served room with the database; what the bus lost is delivered from the log. */
-  compare(): Promise<void>;
+  compare(): Promise<Checkpoint>;
   close(): void;
 }
 
 /** How often all served rooms are compared with the database: bounds the delay of an event whose hint got lost. */
 const compareEvery = 5_000;
 
-/** Events that wait for one slow subscriber before it is told to resync: a few pages, some hundred kilobytes. */
-const queueCapacity = 1_000;
-
-const replayPage = 200;
-
 export function createLiveDelivery(deps: { database: Database; bus: Bus; log: Logger }): LiveDelivery {
   const { database, bus, log } = deps;
   const feeds = new Map<string, RoomFeed>();
+  const viewerStreams = new Set<ViewerStream>();
+
+  // A viewer's stream starts the feeds of all its rooms at once: their versions are read in one statement.
+  const versions = new DataLoader<{ tenantId: string; roomId: string }, bigint, string>(
+    async (rooms) => {
+      const found = await readVersions(database, rooms);
+      return rooms.map((room) => found.versions.get(keyOf(room.tenantId, room.roomId)) ?? 0n);
+    },
+    { cache: false, maxBatchSize: 1_000 },
+  );
 
   function feedOf(tenantId: string, roomId: string): RoomFeed {
-    const key = `${tenantId}:${roomId}`;
+    const key = keyOf(tenantId, roomId);
     let feed = feeds.get(key);
     if (!feed) {
-      const db = database.forTenant(tenantId);
-      const created: RoomFeed = createRoomFeed({ bus, db, roomId, log, onIdle: () => feeds.delete(key) });
-      feeds.set(key, created);
-      feed = created;
+      feed = createRoomFeed({
+        bus,
+        db: database.forTenant(tenantId),
+        roomId,
+        log,
+        readVersion: () => versions.load({ tenantId, roomId }),
+        onIdle: () => feeds.delete(key),
+      });
+      feeds.set(key, feed);
     }
     return feed;
   }
 
-  function room(tenantId: string, roomId: string, after: bigint | null): AsyncIterableIterator<Delivered> {
-    const feed = feedOf(tenantId, roomId);
-    let overflowed = false;
-    const live = createQueue<RoomEvent | ReadEvent>(queueCapacity, () => feed.remove(listener));
-    const listener = (event: RoomEvent | ReadEvent) => {
-      if (live.push(event)) return;
-      overflowed = true;
-      live.end();
-    };
-
-    async function* deliver(): AsyncGenerator<Delivered, void> {
-      try {
-        const start = await feed.add(listener);
-        let last = after ?? start;
-        if (last < start) {
-          const db = database.forTenant(tenantId);
-          const [state] = await db.query(roomLogState, roomId);
-          if (!state || last < state.floor) {
-            yield { type: 'RESYNC', roomId, version: start, reason: 'CURSOR_TOO_OLD' };
-            last = start;
-          }
-          for (let complete = false; !complete && last < start; ) {
-            const page = await readRoomLog(db, roomId, last, replayPage);
-            complete = page.complete;
-            for (const event of page.events) {
-              yield event;
-              last = event.version;
-            }
-          }
-        }
-        for await (const event of live) {
-          if ('version' in event) {
-            if (event.version <= last) continue;
-            last = event.version;
-          }
-          yield event;
-        }
-        if (overflowed) yield { type: 'RESYNC', roomId, version: last, reason: 'TOO_SLOW' };
-      } finally {
-        live.end(true);
-      }
-    }
-
-    return endingWith(deliver(), () => live.end(true));
-  }
-
-  async function compare(): Promise<void> {
+  async function compare(): Promise<Checkpoint> {
     const served = [...feeds.values()];
-    if (served.length === 0) return;
-    const rows = await database.engine.run(currentVersions, [
-      served.map((feed) => feed.tenantId),
-      served.map((feed) => feed.roomId),
-    ]);
-    for (const row of rows) feeds.get(`${row.tenantId}:${row.roomId}`)?.reach(row.version);
+    const checkpoint = await readVersions(database, served);
+    for (const feed of served) feed.reach(checkpoint.versions.get(keyOf(feed.tenantId, feed.roomId)) ?? 0n);
+    for (const stream of viewerStreams) stream.checkpoint(checkpoint);
+    await compareMemberships();
+    return checkpoint;
   }
 
-  const compareAndLog = () =>
-    compare().catch((error: unknown) =>
-      log.warn({ err: error }, 'served rooms could not be compared with the database'),
-    );
-  const timer = setInterval(compareAndLog, compareEvery);
+  async function compareMemberships(): Promise<void> {
+    const streams = [...viewerStreams];
+    if (streams.length === 0) return;
+    const rows = await database.engine.run(membershipVersions, [
+      streams.map((stream) => stream.tenantId),
+      streams.map((stream) => stream.actorId),
+    ]);
+    const current = new Map(rows.map((row) => [keyOf(row.tenantId, row.actorId), row.version]));
+    for (const stream of streams) stream.reachMemberships(current.get(keyOf(stream.tenantId, stream.actorId)) ?? 0n);
+  }
+
+  let comparing = false;
+  let again = false;
+
+  /** One comparison at a time; what is asked for meanwhile is one more after it. */
+  function requestCheckpoint(): void {
+    if (comparing) {
+      again = true;
+      return;
+    }
+    comparing = true;
+    void compare()
+      .catch((error: unknown) => log.warn({ err: error }, 'served rooms could not be compared with the database'))
+      .finally(() => {
+        comparing = false;
+        if (again) {
+          again = false;
+          requestCheckpoint();
+        }
+      });
+  }
+
+  const timer = setInterval(() => {
+    if (feeds.size > 0 || viewerStreams.size > 0) requestCheckpoint();
+  }, compareEvery);
   timer.unref();
-  bus.onReconnect(compareAndLog);
+  bus.onReconnect(requestCheckpoint);
+  const sources: LiveSources = { feedOf, requestCheckpoint };
 
   return {
-    room,
+    room: (tenantId, roomId, after) => createRoomStream(feedOf(tenantId, roomId), database.forTenant(tenantId), after),
+    viewer(tenantId, actorId, after) {
+      const onEnd = () => viewerStreams.delete(stream);
+      const stream = createViewerStream({ sources, bus, db: database.forTenant(tenantId), actorId, after, onEnd });
+      viewerStreams.add(stream);
+      return stream.events;
+    },
     compare,
     close() {
       clearInterval(timer);
@@ -128,9 +121,34 @@ export function createLiveDelivery(deps: { database: Database; bus: Bus; log: Lo
   };
 }
 
-const currentVersions = sql<{ tenantId: string; roomId: string; version: bigint }>(
+async function readVersions(
+  database: Database,
+  rooms: readonly { readonly tenantId: string; readonly roomId: string }[],
+): Promise<Checkpoint> {
+  const rows = await database.engine.run(currentVersions, [
+    rooms.map((room) => room.tenantId),
+    rooms.map((room) => room.roomId),
+  ]);
+  return {
+    snapshot: rows[0]?.snapshot ?? '',
+    versions: new Map(
+      rows.flatMap((row) => (row.version === null ? [] : [[keyOf(row.tenantId, row.roomId), row.version] as const])),
+    ),
+  };
+}
+
+// One statement, so one snapshot: the versions are those that this very snapshot saw. A row even without any room.
+const currentVersions = sql<{ snapshot: string; tenantId: string; roomId: string; version: bigint | null }>(
   'live.currentVersions',
-  `SELECT r.tenant_id AS "tenantId", r.id AS "roomId", r.version
+  `SELECT moment.snapshot, served.tenant_id AS "tenantId", served.id AS "roomId", r.version
+   FROM (SELECT pg_current_snapshot()::text AS snapshot) AS moment
+   LEFT JOIN unnest($1::uuid[], $2::uuid[]) AS served(tenant_id, id) ON true
+   LEFT JOIN rooms r ON r.tenant_id = served.tenant_id AND r.id = served.id`,
+);
+
+const membershipVersions = sql<{ tenantId: string; actorId: string; version: bigint }>(
+  'live.membershipVersions',
+  `SELECT a.tenant_id AS "tenantId", a.id AS "actorId", a.membership_version AS version
    FROM unnest($1::uuid[], $2::uuid[]) AS served(tenant_id, id)
-   JOIN rooms r ON r.tenant_id = served.tenant_id AND r.id = served.id`,
+   JOIN actors a ON a.tenant_id = served.tenant_id AND a.id = served.id`,
 );

@@ -3,7 +3,7 @@ import type { TenantQueries } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
 import { decodeHint, type ReadEvent, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
-import { readRoomLog, roomLogState } from './roomLog.ts';
+import { readRoomLog } from './roomLog.ts';
 
 type Listener = (event: RoomEvent | ReadEvent) => void;
 
@@ -32,9 +32,10 @@ export function createRoomFeed(deps: {
   db: TenantQueries;
   roomId: string;
   log: Logger;
+  readVersion: () => Promise<bigint>;
   onIdle: () => void;
 }): RoomFeed {
-  const { bus, db, roomId, log, onIdle } = deps;
+  const { bus, db, roomId, log, readVersion, onIdle } = deps;
   const listeners = new Set<Listener>();
   let version: bigint | null = null;
   /** The highest version known to exist: ahead of `version` while a gap is being closed. */
@@ -83,6 +84,7 @@ export function createRoomFeed(deps: {
           version = event.version;
           hand(event);
         }
+        if (page.last !== null) version = page.last;
         // Entries whose message is gone for good are not in the log any more: there is nothing to hand on for them.
         if (page.complete && version < target) version = target;
       } catch (error) {
@@ -97,8 +99,7 @@ export function createRoomFeed(deps: {
     // Subscribe before reading the version: what is published in between is found by its version.
     unsubscribe = await bus.subscribe(roomChannel(db.tenantId, roomId), onPayload);
     if (closed) unsubscribe();
-    const [state] = await db.query(roomLogState, roomId);
-    const current = state?.version ?? 0n;
+    const current = await readVersion();
     version = current;
     reach(current);
     return current;

@@ -3,7 +3,14 @@ import type { MessageKind, RoomChangeKind, SystemEvent } from '../db/generated/c
 import { ConstraintError, sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Bus } from './bus.ts';
-import { encodeHint, type MessageRecord, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
+import {
+  actorChannel,
+  encodeHint,
+  type MessageRecord,
+  type RoomEvent,
+  type RoomHint,
+  roomChannel,
+} from './catalogue.ts';
 
 /** A message that is about to be sent. */
 export interface MessageDraft {
@@ -94,6 +101,10 @@ export function createRoomLog(bus: Bus): RoomLog {
       const [row] = await tx.query(insertChange, roomId, change.kind, change.actorId, message?.id ?? null, memberId);
       if (!row) throw new Error('the room of a change has to be locked before');
       announceAfter(tx, toEvent(change, roomId, row.version));
+      if (change.kind === 'MEMBER_ADDED' || change.kind === 'MEMBER_REMOVED') {
+        const channel = actorChannel(tx.tenantId, change.memberId);
+        tx.afterCommit(() => bus.publish(channel, change.kind));
+      }
       return row.version;
     },
   };
@@ -206,6 +217,8 @@ export async function readRoomLog(db: TenantQueries, roomId: string, after: bigi
   const rows = await db.query(logPage, roomId, after, limit);
   return {
     events: rows.map((row) => rowToEvent(roomId, row)).filter((event) => event !== null),
+    /** The last version that the page covers; null for an empty one. */
+    last: rows.at(-1)?.version ?? null,
     /** Whether the log ends here. */
     complete: rows.length < limit,
   };

@@ -6,12 +6,14 @@ import { UnauthenticatedError } from '../kernel/errors.ts';
 export interface Context {
   /** Null without a token: only fields marked `@public` answer. */
   readonly caller: Caller | null;
+  /** The WebSocket over which the operation came; null over HTTP. */
+  readonly connectionId: string | null;
   /** The request's batches and caches; emptied before each event of a subscription. */
   readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
 }
 
-export function createContext(caller: Caller | null): Context {
-  return { caller, loaders: new Map() };
+export function createContext(caller: Caller | null, connectionId: string | null = null): Context {
+  return { caller, connectionId, loaders: new Map() };
 }
 
 /** @throws UnauthenticatedError */

@@ -6,6 +6,7 @@ export const permissions = {
   'user:read': { scope: 'tenant', allows: 'see the people of the tenant' },
   'presence:read': { scope: 'tenant', allows: 'see who is online' },
   'presence:update': { scope: 'tenant', allows: 'say to be away, or back' },
+  'user:deactivate': { scope: 'tenant', allows: 'end and give back the access of people' },
   'room:list': { scope: 'tenant', allows: 'list the own rooms and the channels of the tenant' },
   'room:create': { scope: 'tenant', allows: 'create groups and channels' },
   'room:open': { scope: 'tenant', allows: 'open a direct room with somebody' },

@@ -6,24 +6,28 @@ import { signIn } from '../domains/identity/identity.service.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { UnauthenticatedError } from '../kernel/errors.ts';
 
-/** @throws UnauthenticatedError for a token that is forged, expired, of another issuer or audience, or incomplete. */
-export type Authenticate = (token: string) => Promise<Actor>;
+export interface Authentication {
+  /** @throws UnauthenticatedError for a token that is forged, expired, of another issuer or audience, or incomplete. */
+  authenticate(token: string): Promise<Actor>;
+  /** What was remembered of this actor's tokens counts no more. */
+  forget(actorId: string): void;
+}
 
 /** How long a verified token is taken for what it said: bounds how late a change of the account is noticed. */
 const rememberFor = 10_000;
 const rememberAtMost = 10_000;
 
-export function createAuthenticator(config: AuthConfig, database: Database): Authenticate {
+export function createAuthentication(config: AuthConfig, database: Database): Authentication {
   const verify = createVerifier(config);
   const remembered = new Map<string, { readonly actor: Promise<Actor>; readonly until: number }>();
 
-  async function authenticate(token: string): Promise<Actor> {
+  async function signInWith(token: string): Promise<Actor> {
     const claims = parseClaims(await verify(token));
     if (typeof claims === 'string') throw new UnauthenticatedError(`the token cannot be used: ${claims}`);
     return signIn(database, claims);
   }
 
-  return async (token) => {
+  async function authenticate(token: string): Promise<Actor> {
     const now = Date.now();
     const known = remembered.get(token);
     if (known && known.until > now) {
@@ -31,7 +35,7 @@ export function createAuthenticator(config: AuthConfig, database: Database): Aut
       if (actor.expiresAt.getTime() <= now) throw new UnauthenticatedError('the token has expired');
       return actor;
     }
-    const actor = authenticate(token);
+    const actor = signInWith(token);
     remembered.delete(token);
     remembered.set(token, { actor, until: now + rememberFor });
     // The oldest goes first: a Map keeps the order of insertion.
@@ -40,6 +44,15 @@ export function createAuthenticator(config: AuthConfig, database: Database): Aut
     // A failure is not remembered: the next try may succeed.
     actor.catch(() => remembered.delete(token));
     return actor;
+  }
+
+  return {
+    authenticate,
+    forget(actorId) {
+      for (const [token, { actor }] of remembered) {
+        void actor.then(({ id }) => id === actorId && remembered.delete(token)).catch(() => undefined);
+      }
+    },
   };
 }
 

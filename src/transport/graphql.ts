@@ -1,31 +1,38 @@
-import { createYoga, type GraphiQLOptions, type YogaServerInstance } from 'graphql-yoga';
+import type { ExecutionArgs } from 'graphql';
+import { createYoga, type GraphiQLOptions, type Plugin, type YogaServerInstance } from 'graphql-yoga';
 import type { Caller } from '../domains/caller.ts';
-import { createContext } from '../graphql/context.ts';
+import { filterMap, onceEnded } from '../events/iterators.ts';
+import { type Context, createContext } from '../graphql/context.ts';
 import { createErrorMask } from '../graphql/errors.ts';
 import { schema } from '../graphql/schema.ts';
+import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
-import { type Authenticate, bearerToken } from './authentication.ts';
+import { type Authentication, bearerToken } from './authentication.ts';
 import { renderGraphiql } from './graphiql.ts';
+import type { Sessions } from './sessions.ts';
 
 export const graphqlPath = '/graphql';
 
 /** What a WebSocket connection has already settled when an operation comes in. */
 interface ConnectionContext {
   readonly actor?: Actor;
+  readonly connectionId?: string;
 }
 
 export type Yoga = YogaServerInstance<ConnectionContext, object>;
 
 /** GraphQL over HTTP, with server-sent events for subscriptions; the WebSocket server runs its operations too. */
 export function createGraphql(deps: {
-  authenticate: Authenticate;
+  authentication: Authentication;
+  sessions: Sessions;
+  subscriptions: SharedExecution;
   callerFor: (actor: Actor) => Caller;
   log: Logger;
   graphiql: GraphiQLOptions | false;
   corsOrigins: readonly string[];
 }): Yoga {
-  const { authenticate, callerFor, log, graphiql, corsOrigins } = deps;
+  const { authentication, sessions, subscriptions, callerFor, log, graphiql, corsOrigins } = deps;
   return createYoga<ConnectionContext>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -36,10 +43,31 @@ export function createGraphql(deps: {
     logging: false,
     maskedErrors: { maskError: createErrorMask(log) },
     cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders: ['authorization', 'content-type'] },
-    context: async ({ request, actor }) => {
-      if (actor) return createContext(callerFor(actor));
+    plugins: [useSharedSubscriptions(subscriptions, sessions)],
+    context: async ({ request, actor, connectionId }) => {
+      if (actor) return createContext(callerFor(actor), connectionId);
       const token = bearerToken(request.headers.get('authorization'));
-      return createContext(token === null ? null : callerFor(await authenticate(token)));
+      return createContext(token === null ? null : callerFor(await authentication.authenticate(token)));
     },
   });
+}
+
+/**
+ * Subscriptions over server-sent events: executed and written once for all subscribers of the same operation, and ended
+ * with the token.
+ */
+function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessions): Plugin<Context> {
+  return {
+    onSubscribe({ setSubscribeFn }) {
+      setSubscribeFn(async (args: ExecutionArgs) => {
+        const results = await subscriptions.subscribe(args);
+        if (!(Symbol.asyncIterator in results)) return results;
+        const { caller } = args.contextValue as Context;
+        // yoga writes a result with its own `stringify`, where it has one.
+        const stream = filterMap(results, ({ json }) => ({ stringify: () => json }));
+        const forget = caller ? sessions.open(caller.actor, () => void stream.return?.()) : () => undefined;
+        return onceEnded(stream, forget);
+      });
+    },
+  };
 }

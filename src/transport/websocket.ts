@@ -1,14 +1,19 @@
+import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
-import { type ExecutionArgs, GraphQLError } from 'graphql';
+import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
+import type { Limits } from '../config.ts';
+import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
-import { type Authenticate, bearerToken } from './authentication.ts';
+import { type Authentication, bearerToken } from './authentication.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
+import type { Sessions } from './sessions.ts';
+import { writeTo } from './socketWriter.ts';
 
 /** What a client sends with `connectionInit`: the token by itself, or as an HTTP client would. */
 const initPayload = z.object({
@@ -17,37 +22,74 @@ const initPayload = z.object({
   Authorization: z.string().optional(),
 });
 
-type ConnectionState = {
+type Connection = {
   actor?: Actor;
-  expiry?: NodeJS.Timeout;
+  id?: string;
+  forget?: () => void;
+  operations?: number;
 };
 
+/** What an operation has to know of its socket: passed along as its root value, which our resolvers do not use. */
+interface OnSocket {
+  readonly socket: WebSocket;
+  readonly operationId: string;
+  readonly execute: (args: ExecutionArgs) => Promise<ExecutionResult>;
+}
+
 const goingAway = 1001;
-const maxPayload = 1024 * 1024;
-const initTimeout = 10_000;
-const pingEvery = 15_000;
+const tryAgainLater = 1013;
+
+/** What happens with connections, for those who keep count of who is there. */
+export interface ConnectionObserver {
+  connected(actor: Actor, connectionId: string): void;
+  disconnected(connectionId: string): void;
+}
 
 /** GraphQL over WebSocket (graphql-ws) on the same path. @returns what closes all sockets as going away. */
-export function serveWebSockets(deps: { server: Server; yoga: Yoga; authenticate: Authenticate; log: Logger }) {
-  const { server, yoga, authenticate, log } = deps;
-  const sockets = new WebSocketServer({ server, path: graphqlPath, maxPayload });
-  const disposable = useServer<Record<string, unknown>, ConnectionState>(
+export function serveWebSockets(deps: {
+  server: Server;
+  yoga: Yoga;
+  authentication: Authentication;
+  sessions: Sessions;
+  subscriptions: SharedExecution;
+  observer: ConnectionObserver;
+  limits: Limits;
+  log: Logger;
+}) {
+  const { server, yoga, authentication, sessions, subscriptions, observer, limits, log } = deps;
+  const sockets = new WebSocketServer({ server, path: graphqlPath, maxPayload: limits.messageBytes });
+  const disposable = useServer<Record<string, unknown>, Connection>(
     {
-      connectionInitWaitTimeout: initTimeout,
+      connectionInitWaitTimeout: limits.initTimeout,
       // False closes the socket with 4403. The token is checked once here; the socket ends when it expires.
       async onConnect({ connectionParams, extra }) {
-        const actor = await authenticated(authenticate, connectionParams, log);
+        const actor = await authenticated(authentication, connectionParams, log);
         if (!actor) return false;
-        extra.actor = actor;
-        // A longer wait than a timer can hold is longer than any process runs.
-        const wait = Math.min(actor.expiresAt.getTime() - Date.now(), 2 ** 31 - 1);
-        extra.expiry = setTimeout(() => extra.socket.close(CloseCode.Forbidden, 'the token has expired'), wait);
+        if (sessions.count(actor) >= limits.socketsPerUser) {
+          extra.socket.close(tryAgainLater, `a user has at most ${limits.socketsPerUser} sockets here`);
+          return;
+        }
+        const id = randomUUID();
+        const forget = sessions.open(actor, (reason) => extra.socket.close(CloseCode.Forbidden, reason));
+        Object.assign(extra, { actor, id, forget, operations: 0 });
+        observer.connected(actor, id);
         return true;
       },
-      onDisconnect: ({ extra }) => clearTimeout(extra.expiry),
-      async onSubscribe({ extra }, _id, params) {
-        const { schema, execute, subscribe, contextFactory, parse, validate } = yoga.getEnveloped({
+      onDisconnect({ extra }) {
+        extra.forget?.();
+        if (extra.id !== undefined) observer.disconnected(extra.id);
+      },
+      async onSubscribe({ extra, subscriptions: open }, operationId, params) {
+        if (Object.keys(open).length > limits.operationsPerSocket) {
+          return [
+            new GraphQLError(`a socket has at most ${limits.operationsPerSocket} operations open`, {
+              extensions: { code: 'TOO_MANY_OPERATIONS' },
+            }),
+          ];
+        }
+        const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
           ...(extra.actor ? { actor: extra.actor } : {}),
+          ...(extra.id !== undefined ? { connectionId: extra.id } : {}),
           req: extra.request,
           socket: extra.socket,
           params,
@@ -60,21 +102,32 @@ export function serveWebSockets(deps: { server: Server; yoga: Yoga; authenticate
         }
         const errors = validate(schema, document);
         if (errors.length > 0) return errors;
+        const rootValue: OnSocket = { socket: extra.socket, operationId, execute };
         const args: ExecutionArgs = {
           schema,
           document,
           operationName: params.operationName,
           variableValues: params.variables,
           contextValue: await contextFactory(),
-          rootValue: { execute, subscribe },
+          rootValue,
         };
         return args;
       },
-      execute: (args) => enveloped(args).execute(args),
-      subscribe: (args) => enveloped(args).subscribe(args),
+      execute: (args) => onSocket(args).execute(args),
+      async subscribe(args) {
+        const { socket, operationId } = onSocket(args);
+        const results = await subscriptions.subscribe(args);
+        if (!(Symbol.asyncIterator in results)) return results;
+        // Written straight to the socket, in the bytes that all subscribers of the operation share; what graphql-ws
+        // iterates has no values, and tells it when the operation is complete.
+        return writeTo(socket, operationId, results, {
+          bufferBytes: limits.bufferBytes,
+          onTooSlow: () => socket.close(tryAgainLater, 'too slow: resync'),
+        });
+      },
     },
     sockets,
-    pingEvery,
+    limits.pingEvery,
   );
   return {
     async close(): Promise<void> {
@@ -84,23 +137,17 @@ export function serveWebSockets(deps: { server: Server; yoga: Yoga; authenticate
   };
 }
 
-interface Enveloped {
-  readonly execute: (args: ExecutionArgs) => never;
-  readonly subscribe: (args: ExecutionArgs) => never;
+function onSocket(args: ExecutionArgs): OnSocket {
+  return args.rootValue as OnSocket;
 }
 
-/** yoga's execution with its plugins, which `onSubscribe` passed on. */
-function enveloped(args: ExecutionArgs): Enveloped {
-  return args.rootValue as Enveloped;
-}
-
-async function authenticated(authenticate: Authenticate, params: unknown, log: Logger): Promise<Actor | null> {
+async function authenticated(authentication: Authentication, params: unknown, log: Logger): Promise<Actor | null> {
   const parsed = initPayload.safeParse(params ?? {});
   if (!parsed.success) return null;
   const { token, authorization, Authorization } = parsed.data;
   try {
     const given = token ?? bearerToken(authorization ?? Authorization);
-    return given ? await authenticate(given) : null;
+    return given ? await authentication.authenticate(given) : null;
   } catch (error) {
     if (!(error instanceof DomainError)) log.error({ err: error }, 'a token could not be checked');
     return null;

@@ -4,10 +4,12 @@ import { connectionOf } from '../../graphql/connections.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
+import { NotFoundError, ValidationError } from '../../kernel/errors.ts';
+import { parseId } from '../../kernel/ids.ts';
 import { canInTenant } from '../../policy/can.ts';
 import { allPermissions } from '../../policy/permissions.ts';
 import { identityRules } from './identity.rules.ts';
-import { type ActorRow, listUsers, loadActors, userCursor } from './identity.service.ts';
+import { type ActorRow, listUsers, loadActors, setDeactivated, userCursor } from './identity.service.ts';
 
 const actorLoader = defineLoader<string, ActorRow | null>(loadActors);
 
@@ -85,7 +87,7 @@ async function visibleActor(context: Context, id: string): Promise<ActorRow | nu
   return actorLoader(context).load(id);
 }
 
-const Viewer = builder.objectRef<{ readonly actorId: string }>('Viewer').implement({
+export const Viewer = builder.objectRef<{ readonly actorId: string }>('Viewer').implement({
   description: 'Who asks.',
   fields: (t) => ({
     actor: t.field({
@@ -139,3 +141,44 @@ builder.queryFields((t) => ({
     { name: 'UserEdge', description: 'A person in a page.' },
   ),
 }));
+
+const deactivation = (name: 'deactivateUser' | 'reactivateUser', deactivated: boolean, description: string) =>
+  builder.relayMutationField(
+    name,
+    {
+      description: 'Whose account.',
+      inputFields: (t) => ({
+        userId: t.id({
+          required: true,
+          description: 'A user or service account of the tenant, other than the viewer.',
+        }),
+      }),
+    },
+    {
+      access: identityRules.deactivate,
+      description,
+      errors: { types: [ValidationError, NotFoundError] },
+      resolve: async (_root, { input }, context) => {
+        const actorId = parseId(['User', 'ServiceAccount'], input.userId, 'input.userId');
+        await setDeactivated(callerOf(context), actorId, deactivated);
+        return { actorId };
+      },
+    },
+    {
+      description: 'It is done.',
+      outputFields: (t) => ({
+        user: t.field({
+          type: Actor,
+          description: 'The account afterwards.',
+          resolve: ({ actorId }, _args, context) => loadActor(context, actorId),
+        }),
+      }),
+    },
+  );
+
+deactivation(
+  'deactivateUser',
+  true,
+  'Ends the access of somebody: their requests are refused and their sockets closed at once. Twice changes nothing.',
+);
+deactivation('reactivateUser', false, 'Gives a deactivated account its access back. Twice changes nothing.');

@@ -2,10 +2,14 @@ import { z } from 'zod';
 import type { TenantRole } from '../../kernel/actor.ts';
 import { isPermission, type Permission } from '../../policy/permissions.ts';
 
+/** The bus channel on which all processes hear the id of an actor whose access has ended. */
+export const revocationChannel = 'revocations';
+
 export const identityRules = {
   viewer: { permission: 'room:list' },
   node: { permission: 'room:list' },
   listUsers: { permission: 'user:read' },
+  deactivate: { permission: 'user:deactivate' },
 } as const;
 
 /** What a token says, after its signature was checked. */

@@ -2,11 +2,11 @@ import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
 import type { Database } from '../../db/database.ts';
 import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
 import type { Actor } from '../../kernel/actor.ts';
-import { UnauthenticatedError } from '../../kernel/errors.ts';
+import { NotFoundError, UnauthenticatedError, ValidationError } from '../../kernel/errors.ts';
 import { parseText } from '../../kernel/text.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
-import { type Claims, identityRules } from './identity.rules.ts';
+import { type Claims, identityRules, revocationChannel } from './identity.rules.ts';
 import * as store from './identity.store.ts';
 
 export type { ActorRow } from './identity.store.ts';
@@ -56,6 +56,17 @@ export async function listUsers(caller: Caller, args: PageArgs, search: string |
   });
   const text = search === null ? null : parseText('search', search, { max: 200 });
   return toPage(request, await store.readUsers(caller.db, request, text || null));
+}
+
+/**
+ * Ends the access of somebody at once, on every process, or gives it back. Twice changes nothing.
+ * @throws ForbiddenError, NotFoundError, ValidationError (oneself)
+ */
+export async function setDeactivated(caller: Caller, userId: string, deactivated: boolean): Promise<void> {
+  requireInTenant(caller.actor, identityRules.deactivate);
+  if (userId === caller.actor.id) throw new ValidationError('input.userId', 'must be somebody else');
+  if (!(await store.setDeactivated(caller.db, userId, deactivated))) throw new NotFoundError('user', 'input.userId');
+  if (deactivated) caller.bus.publish(revocationChannel, userId);
 }
 
 export function userCursor(user: store.ActorRow): string {

@@ -45,8 +45,11 @@ const claimImported = sql<ActorRow>(
   'identity.claimImported',
   `UPDATE actors SET subject = $2, role = $4::tenant_role, name = coalesce($5, name),
      picture_url = coalesce($7, picture_url), updated_at = now()
-   WHERE tenant_id = $1 AND kind = $3::actor_kind AND subject IS NULL AND email = $6
-     AND NOT EXISTS (SELECT FROM actors a WHERE a.tenant_id = $1 AND a.subject = $2)
+   WHERE tenant_id = $1 AND id = (
+     SELECT id FROM actors WHERE tenant_id = $1 AND kind = $3::actor_kind AND subject IS NULL AND email = $6
+       AND deactivated_at IS NULL
+     ORDER BY id LIMIT 1 FOR UPDATE
+   ) AND NOT EXISTS (SELECT FROM actors a WHERE a.tenant_id = $1 AND a.subject = $2)
    RETURNING ${actorColumns}`,
 );
 
@@ -68,6 +71,17 @@ const actorsByIds = sql<ActorRow>(
   'identity.actorsByIds',
   `SELECT ${actorColumns} FROM actors WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
 );
+
+const deactivateStatement = sql<{ id: string }>(
+  'identity.setDeactivated',
+  `UPDATE actors SET deactivated_at = CASE WHEN $3 THEN coalesce(deactivated_at, now()) END, updated_at = now()
+   WHERE tenant_id = $1 AND id = $2 AND kind <> 'CONTACT' RETURNING id`,
+);
+
+/** @returns whether there is such an actor. */
+export async function setDeactivated(db: TenantQueries, id: string, deactivated: boolean): Promise<boolean> {
+  return (await db.query(deactivateStatement, id, deactivated)).length > 0;
+}
 
 /** One row more than the page holds, in the page's own direction; by name. */
 export async function readUsers(

@@ -1,49 +1,48 @@
 import type { MessageEvent } from '../../events/catalogue.ts';
+import type { DeliveredEvent, Resync } from '../../events/delivered.ts';
 import { filterMap } from '../../events/iterators.ts';
-import type { Resync } from '../../events/live.ts';
-import { roomPosition } from '../../events/position.ts';
 import { builder } from '../../graphql/builder.ts';
-import { callerOf } from '../../graphql/context.ts';
-import { resetLoaders } from '../../graphql/loaders.ts';
+import { type Context, callerOf } from '../../graphql/context.ts';
 import { parseId } from '../../kernel/ids.ts';
-import { Actor, loadActor } from '../identity/identity.graphql.ts';
-import { followRoom } from './following.service.ts';
+import { Actor, loadActor, Viewer } from '../identity/identity.graphql.ts';
+import { Room, shownRoomLoader } from '../rooms/rooms.graphql.ts';
+import { follow, viewerCursor } from './following.service.ts';
 import { Message } from './messages.graphql.ts';
 import { messageRules } from './messages.rules.ts';
 
-interface InRoom {
-  readonly roomId: string;
-  readonly version: bigint;
-}
-
-const cursorOf = ({ roomId, version }: InRoom) => roomPosition(roomId, version);
+type DeliveredMessage = MessageEvent & { readonly cursor: string };
 
 /** What every durable event has. */
-export const RoomChange = builder.interfaceRef<InRoom>('RoomChange').implement({
+export const RoomChange = builder.interfaceRef<DeliveredEvent>('RoomChange').implement({
   description: 'A durable change of a room: everybody who follows the room gets it once, in the same order.',
   fields: (t) => ({
-    cursor: t.string({
-      description: 'Its place in the room: a subscription `after` it goes on with what comes next.',
-      resolve: cursorOf,
+    cursor: t.exposeString('cursor', {
+      description:
+        'Where this subscription stands after it: the same subscription `after` it goes on with what comes next.',
+    }),
+    room: t.field({
+      type: Room,
+      description: 'Where it happened.',
+      resolve: ({ roomId }, _args, context) => shownRoomLoader(context).load(roomId),
     }),
   }),
 });
 
-const messageField = { type: Message, resolve: ({ message }: MessageEvent) => message } as const;
+const messageField = { type: Message, resolve: ({ message }: DeliveredMessage) => message } as const;
 
-export const MessageAdded = builder.objectRef<MessageEvent>('MessageAdded').implement({
+export const MessageAdded = builder.objectRef<DeliveredMessage>('MessageAdded').implement({
   description: 'A message was sent.',
   interfaces: [RoomChange],
   fields: (t) => ({ message: t.field({ ...messageField, description: 'The message.' }) }),
 });
 
-export const MessageEdited = builder.objectRef<MessageEvent>('MessageEdited').implement({
+export const MessageEdited = builder.objectRef<DeliveredMessage>('MessageEdited').implement({
   description: 'A message was edited.',
   interfaces: [RoomChange],
   fields: (t) => ({ message: t.field({ ...messageField, description: 'The message as it is now.' }) }),
 });
 
-export const MessageDeleted = builder.objectRef<MessageEvent>('MessageDeleted').implement({
+export const MessageDeleted = builder.objectRef<DeliveredMessage>('MessageDeleted').implement({
   description: 'A message was deleted.',
   interfaces: [RoomChange],
   fields: (t) => ({
@@ -68,9 +67,12 @@ export const ResyncRequired = builder.objectRef<Resync>('ResyncRequired').implem
   description: 'Something may be missing here: read the room afresh, and go on from there.',
   fields: (t) => ({
     reason: t.field({ type: ResyncReason, description: 'Why.', resolve: ({ reason }) => reason }),
-    cursor: t.string({
-      description: 'What this subscription gives next comes after it.',
-      resolve: ({ roomId, version }) => roomPosition(roomId, version),
+    cursor: t.exposeString('cursor', { description: 'What this subscription gives next comes after it.' }),
+    room: t.field({
+      type: Room,
+      nullable: true,
+      description: 'The room to read afresh; null for all of them.',
+      resolve: async ({ roomId }, _args, context) => (roomId === null ? null : shownRoomLoader(context).load(roomId)),
     }),
   }),
 });
@@ -90,47 +92,57 @@ const MessageChangedEvent = builder.unionType('MessageChangedEvent', {
   },
 });
 
-builder.subscriptionFields((t) => {
-  const args = {
-    roomId: t.arg.id({ required: true, description: 'The room to follow.' }),
-    after: t.arg.string({
-      description: 'A cursor of this room: everything since comes first. Left out, only what comes from now on.',
-    }),
-  };
-  return {
-    messageAdded: t.field({
-      type: MessageAddedEvent,
-      access: messageRules.read,
-      description: 'The messages of a room as they are sent.',
-      args,
-      subscribe: async (_root, { roomId, after }, context) => {
-        const events = await followRoom(callerOf(context), parseId('Room', roomId, 'roomId'), after ?? undefined);
-        return filterMap(events, (event) =>
-          event.type === 'MESSAGE_ADDED' || event.type === 'RESYNC' ? event : undefined,
-        );
-      },
-      resolve: (event, _args, context) => {
-        resetLoaders(context);
-        return event;
-      },
-    }),
-    messageChanged: t.field({
-      type: MessageChangedEvent,
-      access: messageRules.read,
-      description: 'The edits and deletions of messages of a room as they happen.',
-      args,
-      subscribe: async (_root, { roomId, after }, context) => {
-        const events = await followRoom(callerOf(context), parseId('Room', roomId, 'roomId'), after ?? undefined);
-        return filterMap(events, (event) =>
-          event.type === 'MESSAGE_EDITED' || event.type === 'MESSAGE_DELETED' || event.type === 'RESYNC'
-            ? event
-            : undefined,
-        );
-      },
-      resolve: (event, _args, context) => {
-        resetLoaders(context);
-        return event;
-      },
-    }),
-  };
+type Types = typeof builder.$inferSchemaTypes;
+
+/** The arguments of every subscription to rooms. */
+export const followArgs = (t: PothosSchemaTypes.SubscriptionFieldBuilder<Types, Types['Root']>) => ({
+  roomId: t.arg.id({ description: "The room to follow; left out, all of the viewer's, also those joined later." }),
+  after: t.arg.string({
+    description:
+      'Where to go on: the cursor of an event of this subscription, `Room.cursor` or a cursor of `Room.messages` for one room, `Viewer.cursor` for all. Everything since comes first. Left out, only what comes from now on.',
+  }),
 });
+
+/** What a subscription's arguments ask for. */
+export function following(
+  args: { readonly roomId?: string | null | undefined; readonly after?: string | null | undefined },
+  context: Context,
+) {
+  const roomId = args.roomId == null ? null : parseId('Room', args.roomId, 'roomId');
+  return follow(callerOf(context), roomId, args.after ?? undefined);
+}
+
+builder.subscriptionFields((t) => ({
+  messageAdded: t.field({
+    type: MessageAddedEvent,
+    access: messageRules.read,
+    description: "The messages of a room, or of all of the viewer's rooms, as they are sent.",
+    args: followArgs(t),
+    subscribe: async (_root, args, context) =>
+      filterMap(await following(args, context), (event) =>
+        event.type === 'MESSAGE_ADDED' || event.type === 'RESYNC' ? event : undefined,
+      ),
+    resolve: (event) => event,
+  }),
+  messageChanged: t.field({
+    type: MessageChangedEvent,
+    access: messageRules.read,
+    description: "The edits and deletions of messages, of a room or of all of the viewer's rooms, as they happen.",
+    args: followArgs(t),
+    subscribe: async (_root, args, context) =>
+      filterMap(await following(args, context), (event) =>
+        event.type === 'MESSAGE_EDITED' || event.type === 'MESSAGE_DELETED' || event.type === 'RESYNC'
+          ? event
+          : undefined,
+      ),
+    resolve: (event) => event,
+  }),
+}));
+
+builder.objectField(Viewer, 'cursor', (t) =>
+  t.string({
+    description:
+      "Where all of the viewer's rooms stand now: ask for it before reading the rooms, and subscribe without a room `after` it.",
+    resolve: (_viewer, _args, context) => viewerCursor(callerOf(context)),
+  }),
+);

@@ -4,8 +4,9 @@ import { connectionOf } from '../../graphql/connections.ts';
 import { callerOf } from '../../graphql/context.ts';
 import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
+import { viewerDependent } from '../../graphql/viewerDependent.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
-import { Room, viewOf } from '../rooms/rooms.graphql.ts';
+import { Room, shownRoomLoader, viewOf } from '../rooms/rooms.graphql.ts';
 import {
   editCursor,
   listEdits,
@@ -78,11 +79,7 @@ export const Message = builder.prismaNode('Message', {
     room: t.field({
       type: Room,
       description: 'Where it was sent.',
-      resolve: async (message, _args, context) => {
-        const view = await viewOf(context, message.roomId);
-        if (!view) throw new Error('a message was shown whose room is not visible');
-        return view.room;
-      },
+      resolve: (message, _args, context) => shownRoomLoader(context).load(message.roomId),
     }),
     author: t.field({
       type: Actor,
@@ -97,6 +94,7 @@ export const Message = builder.prismaNode('Message', {
     }),
     nonce: t.string({
       nullable: true,
+      extensions: viewerDependent,
       description: 'What its sender gave with it, to recognise it; null for others than the sender.',
       resolve: (message, _args, context) => (message.authorId === callerOf(context).actor.id ? message.nonce : null),
     }),
@@ -165,6 +163,7 @@ builder.prismaObjectField(Room, 'lastMessage', (t) =>
   t.field({
     type: Message,
     nullable: true,
+    extensions: viewerDependent,
     description:
       'The newest message that is not deleted and no report, for a preview; null if there is none, or if the viewer may not read the messages.',
     resolve: async (room, _args, context) => {
@@ -180,6 +179,7 @@ builder.prismaObjectField(Room, 'messages', (t) =>
     {
       type: Message,
       nullable: true,
+      extensions: viewerDependent,
       description:
         'The messages in their order; without arguments the newest 50. Null if the viewer may not read them, as in a channel that is not joined.',
       resolve: async (room, args, context) => {

@@ -1,13 +1,11 @@
 import type { MemberEvent, ReadEvent, RoomUpdatedEvent } from '../../events/catalogue.ts';
-import type { Delivered } from '../../events/live.ts';
+import type { Delivered } from '../../events/delivered.ts';
 import { roomPosition } from '../../events/position.ts';
 import { builder } from '../../graphql/builder.ts';
-import { callerOf } from '../../graphql/context.ts';
-import { resetLoaders } from '../../graphql/loaders.ts';
-import { parseId } from '../../kernel/ids.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
-import { followRoom } from '../messages/following.service.ts';
 import {
+  followArgs,
+  following,
   MessageAdded,
   MessageDeleted,
   MessageEdited,
@@ -15,10 +13,10 @@ import {
   RoomChange,
 } from '../messages/messageEvents.graphql.ts';
 import { messageRules } from '../messages/messages.rules.ts';
-import { Room, viewOf } from '../rooms/rooms.graphql.ts';
+import { Room, shownRoomLoader } from '../rooms/rooms.graphql.ts';
 
 function memberEvent(name: string, description: string) {
-  return builder.objectRef<MemberEvent>(name).implement({
+  return builder.objectRef<MemberEvent & { readonly cursor: string }>(name).implement({
     description,
     interfaces: [RoomChange],
     fields: (t) => ({
@@ -40,23 +38,20 @@ const MemberAdded = memberEvent('MemberAdded', 'Somebody became a member.');
 const MemberUpdated = memberEvent('MemberUpdated', "A member's role changed: read it from `Room.members`.");
 const MemberRemoved = memberEvent('MemberRemoved', 'Somebody is no longer a member.');
 
-const RoomUpdated = builder.objectRef<RoomUpdatedEvent>('RoomUpdated').implement({
+const RoomUpdated = builder.objectRef<RoomUpdatedEvent & { readonly cursor: string }>('RoomUpdated').implement({
   description: 'Name, topic or archiving of the room changed.',
   interfaces: [RoomChange],
-  fields: (t) => ({
-    room: t.field({
-      type: Room,
-      nullable: true,
-      description: 'The room as it is now; null if the viewer cannot see it any more.',
-      resolve: async ({ roomId }, _args, context) => (await viewOf(context, roomId))?.room ?? null,
-    }),
-  }),
 });
 
 const ReadMarkerMoved = builder.objectRef<ReadEvent>('ReadMarkerMoved').implement({
   description:
     'A member has read further. This is state, not a durable change: it has no cursor of its own and is not replayed; `Room.members` has all markers.',
   fields: (t) => ({
+    room: t.field({
+      type: Room,
+      description: 'Where it happened.',
+      resolve: ({ roomId }, _args, context) => shownRoomLoader(context).load(roomId),
+    }),
     member: t.field({
       type: Actor,
       description: 'Who has read.',
@@ -92,18 +87,9 @@ builder.subscriptionField('roomEvents', (t) =>
   t.field({
     type: RoomEvent,
     access: messageRules.read,
-    description: 'Everything that happens in a room, as it happens.',
-    args: {
-      roomId: t.arg.id({ required: true, description: 'The room to follow.' }),
-      after: t.arg.string({
-        description: 'A cursor of this room: everything since comes first. Left out, only what comes from now on.',
-      }),
-    },
-    subscribe: (_root, { roomId, after }, context) =>
-      followRoom(callerOf(context), parseId('Room', roomId, 'roomId'), after ?? undefined),
-    resolve: (event, _args, context) => {
-      resetLoaders(context);
-      return event;
-    },
+    description: "Everything that happens in a room, or in all of the viewer's rooms, as it happens.",
+    args: followArgs(t),
+    subscribe: (_root, args, context) => following(args, context),
+    resolve: (event) => event,
   }),
 );

@@ -4,14 +4,18 @@ import { connectionOf } from '../../graphql/connections.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
+import { viewerDependent } from '../../graphql/viewerDependent.ts';
 import { parseId } from '../../kernel/ids.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
 import { countMembers, listMembers, memberCursor } from './membership.service.ts';
 import { roomRules } from './rooms.rules.ts';
-import { listRooms, loadRooms, type RoomView, roomCursor, unreadCount } from './rooms.service.ts';
+import { listRooms, loadRooms, loadRoomsShown, type RoomView, roomCursor, unreadCount } from './rooms.service.ts';
 
 /** Rooms with the viewer's membership; null where the viewer cannot see the room. */
 const roomLoader = defineLoader<string, RoomView | null>(loadRooms);
+
+/** The room of something that the viewer is shown. */
+export const shownRoomLoader = defineLoader(loadRoomsShown);
 
 /** The room as the viewer has it, where it is known to be visible. */
 export async function viewOf(context: Context, roomId: string): Promise<RoomView | null> {
@@ -58,6 +62,7 @@ const Member = builder.prismaObject('Member', {
     }),
     muted: t.boolean({
       nullable: true,
+      extensions: viewerDependent,
       description: "Whether the viewer has muted the room; null in others' memberships.",
       resolve: (member, _args, context) => (member.actorId === callerOf(context).actor.id ? member.muted : null),
     }),
@@ -97,10 +102,12 @@ export const Room = builder.prismaNode('Room', {
     viewerMember: t.field({
       type: Member,
       nullable: true,
+      extensions: viewerDependent,
       description: "The viewer's own membership; null in a channel that the viewer has not joined.",
       resolve: async (room, _args, context) => (await viewOf(context, room.id))?.member ?? null,
     }),
     unreadCount: t.int({
+      extensions: viewerDependent,
       description: "Messages by others that the viewer has not read: not deleted ones, nor the system's reports.",
       resolve: async (room, _args, context) => {
         const view = await viewOf(context, room.id);

@@ -21,6 +21,21 @@ export async function loadRooms(caller: Caller, roomIds: readonly string[]): Pro
   return roomIds.map((id) => visible.get(id) ?? null);
 }
 
+/**
+ * The rooms with these ids, which something that the caller has been given belongs to: whoever is shown a message or an
+ * event of a room is shown the room.
+ */
+export async function loadRoomsShown(caller: Caller, roomIds: readonly string[]): Promise<store.Room[]> {
+  const rooms = new Map(
+    (await store.findRoomViews(caller.db, caller.actor.id, roomIds)).map(({ room }) => [room.id, room]),
+  );
+  return roomIds.map((id) => {
+    const room = rooms.get(id);
+    if (!room) throw new Error('a foreign key points at no room');
+    return room;
+  });
+}
+
 /** The caller's rooms, or all channels of the tenant, by last activity. */
 export async function listRooms(
   caller: Caller,

@@ -1,0 +1,79 @@
+import type { TenantQueries } from '../db/sql.ts';
+import type { ReadEvent, RoomEvent } from './catalogue.ts';
+import type { Delivered } from './delivered.ts';
+import { endingWith } from './iterators.ts';
+import { roomPosition } from './position.ts';
+import { createQueue } from './queue.ts';
+import type { RoomFeed } from './roomFeed.ts';
+import { readRoomLog, roomLogState } from './roomLog.ts';
+
+/** Events that wait for one slow subscriber before it is told to resync: a few pages, some hundred kilobytes. */
+export const queueCapacity = 1_000;
+
+export const replayPage = 200;
+
+/** One subscriber of one room: what it missed from the log, then live, each change once. */
+export function createRoomStream(
+  feed: RoomFeed,
+  db: TenantQueries,
+  after: bigint | null,
+): AsyncIterableIterator<Delivered> {
+  const { roomId } = feed;
+  let overflowed = false;
+  const live = createQueue<RoomEvent | ReadEvent>(queueCapacity, () => feed.remove(listener));
+  const listener = (event: RoomEvent | ReadEvent) => {
+    if (live.push(event)) return;
+    overflowed = true;
+    live.end();
+  };
+  const at = (version: bigint) => roomPosition(roomId, version);
+
+  async function* deliver(): AsyncGenerator<Delivered, void> {
+    try {
+      const start = await feed.add(listener);
+      let last = after ?? start;
+      if (last < start) {
+        const [state] = await db.query(roomLogState, roomId);
+        if (!state || last < state.floor) {
+          yield { type: 'RESYNC', roomId, cursor: at(start), reason: 'CURSOR_TOO_OLD' };
+          last = start;
+        }
+        for await (const event of replay(db, roomId, last, start)) {
+          last = event.version;
+          yield { ...event, cursor: at(last) };
+        }
+      }
+      for await (const event of live) {
+        if (event.type === 'READ') yield event;
+        else if (event.version > last) {
+          last = event.version;
+          yield { ...event, cursor: at(last) };
+        }
+      }
+      if (overflowed) yield { type: 'RESYNC', roomId, cursor: at(last), reason: 'TOO_SLOW' };
+    } finally {
+      live.end(true);
+    }
+  }
+
+  return endingWith(deliver(), () => live.end(true));
+}
+
+/** The room's log after a version, up to another at least. */
+export async function* replay(
+  db: TenantQueries,
+  roomId: string,
+  after: bigint,
+  upTo: bigint,
+): AsyncGenerator<RoomEvent, void> {
+  let last = after;
+  for (let complete = false; !complete && last < upTo; ) {
+    const page = await readRoomLog(db, roomId, last, replayPage);
+    complete = page.complete;
+    for (const event of page.events) {
+      last = event.version;
+      yield event;
+    }
+    if (page.last !== null) last = page.last;
+  }
+}

@@ -1,0 +1,84 @@
+import type { Database } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import { revocationChannel } from '../domains/identity/identity.rules.ts';
+import type { Bus } from '../events/bus.ts';
+import type { Actor } from '../kernel/actor.ts';
+import type { Logger } from '../kernel/logger.ts';
+
+/** What stays open for an actor in this process: sockets, and streams of server-sent events. */
+export interface Sessions {
+  /**
+   * Keeps `end` to be called when the token expires or the actor is deactivated.
+   * @returns what forgets it again.
+   */
+  open(actor: Actor, end: (reason: string) => void): () => void;
+  /** How many are open for an actor. */
+  count(actor: Actor): number;
+  close(): void;
+}
+
+/** How often deactivations are looked up, in case the bus has lost one. */
+const checkEvery = 5_000;
+/** A longer wait than a timer can hold; such a token outlives any process. */
+const longestWait = 2 ** 31 - 1;
+
+/** @param onRevoked called for a deactivated actor before its sessions end. */
+export function createSessions(deps: {
+  database: Database;
+  bus: Bus;
+  log: Logger;
+  onRevoked: (actorId: string) => void;
+}): Sessions {
+  const { database, bus, log, onRevoked } = deps;
+  const sessions = new Map<string, { readonly actor: Actor; readonly ends: Set<(reason: string) => void> }>();
+
+  function revoke(actorId: string): void {
+    onRevoked(actorId);
+    for (const end of sessions.get(actorId)?.ends ?? []) end('the account is deactivated');
+  }
+
+  async function check(): Promise<void> {
+    if (sessions.size === 0) return;
+    const actors = [...sessions.values()].map(({ actor }) => actor);
+    const rows = await database.engine.run(deactivatedAmong, [
+      actors.map((actor) => actor.tenantId),
+      actors.map((actor) => actor.id),
+    ]);
+    for (const row of rows) revoke(row.id);
+  }
+
+  const checkAndLog = () =>
+    check().catch((error: unknown) => log.warn({ err: error }, 'deactivations could not be looked up'));
+  const timer = setInterval(checkAndLog, checkEvery);
+  timer.unref();
+  bus.onReconnect(() => void checkAndLog());
+  const unsubscribe = bus.subscribe(revocationChannel, revoke);
+  unsubscribe.catch((error: unknown) => log.warn({ err: error }, 'deactivations cannot be heard'));
+
+  return {
+    open(actor, end) {
+      const session = sessions.get(actor.id) ?? { actor, ends: new Set() };
+      sessions.set(actor.id, session);
+      session.ends.add(end);
+      const wait = Math.min(actor.expiresAt.getTime() - Date.now(), longestWait);
+      const expiry = setTimeout(() => end('the token has expired'), wait);
+      expiry.unref();
+      return () => {
+        clearTimeout(expiry);
+        session.ends.delete(end);
+        if (session.ends.size === 0 && sessions.get(actor.id) === session) sessions.delete(actor.id);
+      };
+    },
+    count: (actor) => sessions.get(actor.id)?.ends.size ?? 0,
+    close() {
+      clearInterval(timer);
+      void unsubscribe.then((stop) => stop()).catch(() => undefined);
+    },
+  };
+}
+
+const deactivatedAmong = sql<{ id: string }>(
+  'sessions.deactivatedAmong',
+  `SELECT a.id FROM unnest($1::uuid[], $2::uuid[]) AS open(tenant_id, id)
+   JOIN actors a ON a.tenant_id = open.tenant_id AND a.id = open.id WHERE a.deactivated_at IS NOT NULL`,
+);
