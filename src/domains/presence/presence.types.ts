@@ -51,11 +51,19 @@ export interface TypingChange {
   readonly expiresAt: Date | null;
 }
 
+export interface TypingFollower {
+  readonly actorId: string;
+  /** The room's version at which the follower was found to be a member: what came later is looked at. */
+  readonly since: bigint;
+  /** Asked when the room has changed. */
+  readonly mayStay: () => Promise<boolean>;
+}
+
 /** Who types where. Nothing of it is stored. */
 export interface Typing {
   /** Tells the room's followers, or does nothing if it was told a moment ago. Never fails. */
   tell(tenantId: string, roomId: string, actorId: string, typing: boolean): Promise<void>;
-  /** Who begins and stops to type in the room, less the viewer. Ends when the viewer is removed from the room. */
-  follow(tenantId: string, roomId: string, viewerId: string): AsyncIterableIterator<TypingChange>;
+  /** Who begins and stops to type in the room, less the follower. Ends when the follower is removed from the room. */
+  follow(tenantId: string, roomId: string, follower: TypingFollower): AsyncIterableIterator<TypingChange>;
   close(): void;
 }
