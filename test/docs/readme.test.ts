@@ -28,7 +28,9 @@ function blocks(language: string): string[] {
 /** The cells of the first column of the table under a heading, without their backticks. */
 function firstColumn(heading: string): string[] {
   const section = readme.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`)) ?? '';
-  return [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) => cell.replaceAll('`', '').split(', '));
+  return [...section.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = '']) =>
+    cell.replaceAll('`', '').trim().split(', '),
+  );
 }
 
 test('the query, the mutation and the subscription of the README run as pasted', async () => {
