@@ -14,6 +14,8 @@ const shapes = {
   text: /^[^\0]{0,1000}$/su,
   uuid: /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
   integer: /^\d{1,18}$/,
+  // Milliseconds: up to the year 5138, which every calendar on the way can tell.
+  time: /^\d{1,14}$/,
   snapshot: /^(\d{1,18}:\d{1,18}:(\d{1,18}(,\d{1,18}){0,999})?)?$/,
   /** `uuid=integer`, any number of them. */
   places: /^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}=\d{1,18}(,(?=[0-9a-f])|$)){0,300}$/,

@@ -2,8 +2,8 @@ import { ValidationError } from './errors.ts';
 
 /**
  * Text from a client, without white space around it; its length is counted in code points.
- * @throws ValidationError naming `field` when it is shorter or longer than allowed, or holds a NUL, which PostgreSQL
- * cannot store.
+ * @throws ValidationError naming `field` when it is shorter or longer than allowed, or holds a NUL or half a
+ * surrogate pair, which PostgreSQL cannot store.
  */
 export function parseText(
   field: string,
@@ -12,6 +12,7 @@ export function parseText(
 ): string {
   const text = value.trim();
   const { min = 0, max } = length;
+  if (!text.isWellFormed()) throw new ValidationError(field, 'must not contain half a surrogate pair');
   if (text.includes('\0')) throw new ValidationError(field, 'must not contain a NUL character');
   if (text.length < min) throw new ValidationError(field, 'must not be empty');
   // Code points are never more than UTF-16 units: the exact count is only needed for texts that may be too long.

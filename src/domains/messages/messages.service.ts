@@ -214,7 +214,7 @@ export async function listEdits(
   args: PageArgs,
 ): Promise<Page<store.MessageEdit>[]> {
   const request = parsePage(args, (cursor, field) => {
-    const [time, id] = decodeCursor('edits', ['integer', 'uuid'], cursor, field);
+    const [time, id] = decodeCursor('edits', ['time', 'uuid'], cursor, field);
     return { replacedAt: new Date(Number(time)), id };
   });
   const byMessage = Map.groupBy(await store.readEdits(caller.db, messageIds, request), (row) => row.messageId);

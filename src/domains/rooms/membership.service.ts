@@ -105,7 +105,7 @@ export async function listMembers(
   args: PageArgs,
 ): Promise<Page<store.Member>[]> {
   const request = parsePage(args, (cursor, field) => {
-    const [time, actorId] = decodeCursor('members', ['integer', 'uuid'], cursor, field);
+    const [time, actorId] = decodeCursor('members', ['time', 'uuid'], cursor, field);
     return { joinedAt: new Date(Number(time)), actorId };
   });
   const byRoom = Map.groupBy(await store.readMembers(caller.db, roomIds, request), (row) => row.roomId);

@@ -45,7 +45,7 @@ export async function listRooms(
 ): Promise<Page<store.RoomView>> {
   requireInTenant(caller.actor, roomRules.list);
   const request = parsePage(args, (cursor, field) => {
-    const [time, id] = decodeCursor('rooms', ['integer', 'uuid'], cursor, field);
+    const [time, id] = decodeCursor('rooms', ['time', 'uuid'], cursor, field);
     return { lastActivityAt: new Date(Number(time)), id };
   });
   return toPage(request, await store.readRooms(caller.db, caller.actor.id, list, request, includeArchived));
