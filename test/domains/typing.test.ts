@@ -22,8 +22,7 @@ import { type House, openHouse } from '../support/house.ts';
 import { type Person, person } from '../support/people.ts';
 import { waitFor } from '../support/waiting.ts';
 
-const times = { throttle: 300, expiry: 800 };
-const limits = { ...times, burst: 4 };
+const limits = { throttle: 300, expiry: 800, burst: 4 };
 
 const databaseUrl = await createTestDatabase();
 const { url: redisUrl, prefix } = createTestRedis();
@@ -57,7 +56,7 @@ function processOf(house: House, throttle: TypingThrottle): Process {
       bus.publish(channel, payload);
     },
   };
-  const typing = createTyping({ throttle, bus: noting, live, log: house.log.logger, times });
+  const typing = createTyping({ throttle, bus: noting, live, log: house.log.logger, limits });
   undo.push(() => typing.close());
   return {
     published,
@@ -121,14 +120,14 @@ describe.each([
   [
     'over Redis',
     () => {
-      const throttle = () => createRedisTypingThrottle(client, limits, prefix);
+      const throttle = () => createRedisTypingThrottle(client, prefix);
       return [processOf(houses[0], throttle()), processOf(houses[1], throttle())] as const;
     },
   ],
   [
     'in process',
     () => {
-      const only = processOf(houses[2], createLocalTypingThrottle(limits));
+      const only = processOf(houses[2], createLocalTypingThrottle());
       return [only, only] as const;
     },
   ],
@@ -151,13 +150,13 @@ describe.each([
     const brunos = await follow(bruno);
     const startedAt = Date.now();
     let calls = 0;
-    while (Date.now() - startedAt < times.throttle * 2.5) {
+    while (Date.now() - startedAt < limits.throttle * 2.5) {
       await setTyping(calls++ % 2 ? ana : anaElsewhere, roomId, true);
       await delay(5);
     }
     expect(calls).toBeGreaterThan(20);
     expect(one.published.length + (one === other ? 0 : other.published.length)).toBe(3);
-    await delay(times.throttle);
+    await delay(limits.throttle);
     const before = brunos.seen.length;
     await setTyping(ana, roomId, false);
     await setTyping(anaElsewhere, roomId, false);
@@ -181,7 +180,7 @@ describe.each([
     await untilSeen(brunos, ['ana:types']);
     const startedAt = Date.now();
     await untilSeen(brunos, ['ana:types', 'ana:stops']);
-    expect(Date.now() - startedAt).toBeGreaterThan(times.expiry - 150);
+    expect(Date.now() - startedAt).toBeGreaterThan(limits.expiry - 150);
     expect(brunos.changes[1]).toEqual({ actorId: ana.actor.id, typing: false, expiresAt: null });
   });
 
@@ -193,7 +192,7 @@ describe.each([
     const sentAt = Date.now();
     await sendMessage(ana, { roomId, body: 'there', nonce: undefined, replyToId: undefined });
     await untilSeen(brunos, ['ana:types', 'ana:stops']);
-    expect(Date.now() - sentAt).toBeLessThan(times.expiry - 200);
+    expect(Date.now() - sentAt).toBeLessThan(limits.expiry - 200);
   });
 
   test('R4: strangers and other tenants neither type nor follow, and learn nothing of the room', async () => {
@@ -238,7 +237,7 @@ test('R4: without Redis a call succeeds and tells nobody', async () => {
   const gone = new Redis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 0 });
   gone.on('error', () => undefined);
   gone.disconnect();
-  const process = processOf(houses[0], createRedisTypingThrottle(gone, limits, prefix));
+  const process = processOf(houses[0], createRedisTypingThrottle(gone, prefix));
   const { ana, roomId } = await group(process, process);
   await setTyping(ana, roomId, true);
   expect(process.published).toEqual([]);

@@ -1,5 +1,5 @@
 import { endingWith } from '../../events/iterators.ts';
-import type { Delivered } from '../../events/live.ts';
+import type { LiveDelivery } from '../../events/live.ts';
 import { DomainError, NotFoundError } from '../../kernel/errors.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
@@ -77,7 +77,7 @@ async function followMembership(
   caller: Caller,
   following: {
     readonly roomId: string;
-    readonly events: AsyncIterableIterator<Delivered>;
+    readonly events: ReturnType<LiveDelivery['room']>;
     readonly members: ReadonlySet<string>;
     readonly watch: PresenceWatch;
   },

@@ -6,7 +6,7 @@ import { parseId } from '../../kernel/ids.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
 import { messageRules } from '../messages/messages.rules.ts';
 import type { TypingChange } from './presence.types.ts';
-import { typingTimes } from './typing.rules.ts';
+import { typingLimits } from './typing.rules.ts';
 import { followTyping, setTyping } from './typists.service.ts';
 
 const TypingChanged = builder.objectRef<TypingChange>('TypingChanged').implement({
@@ -30,7 +30,7 @@ builder.subscriptionField('typing', (t) =>
   t.field({
     type: TypingChanged,
     access: messageRules.read,
-    description: `Who else types in a room. An end is told when they stop, send a message, or have not gone on for ${typingTimes.expiry / 1_000} seconds.`,
+    description: `Who else types in a room. An end is told when they stop, send a message, or have not gone on for ${typingLimits.expiry / 1_000} seconds.`,
     args: { roomId: t.arg.id({ required: true, description: 'The room.' }) },
     subscribe: (_root, { roomId }, context) => followTyping(callerOf(context), parseId('Room', roomId, 'roomId')),
     resolve: (change, _args, context) => {
@@ -51,7 +51,7 @@ builder.relayMutationField(
   },
   {
     access: messageRules.send,
-    description: `Says that the viewer types. Send it while they do, as often as you like: it is told at most every ${typingTimes.throttle / 1_000} seconds, and ends by itself. Sending a message ends it too.`,
+    description: `Says that the viewer types. Send it while they do, as often as you like: it is told at most every ${typingLimits.throttle / 1_000} seconds, and ends by itself. Sending a message ends it too.`,
     errors: { types: [ValidationError, NotFoundError, RoomArchivedError] },
     resolve: async (_root, { input }, context) => {
       await setTyping(callerOf(context), parseId('Room', input.roomId, 'input.roomId'), input.typing);

@@ -5,8 +5,8 @@ import type { LiveDelivery } from '../../events/live.ts';
 import type { Logger } from '../../kernel/logger.ts';
 import { createLatestQueue, type LatestQueue } from './latest.queue.ts';
 import type { Typing, TypingChange, TypingFollower } from './presence.types.ts';
-import { type TypingTimes, typingTimes } from './typing.rules.ts';
-import type { TypingThrottle } from './typingThrottle.types.ts';
+import { typingLimits } from './typing.rules.ts';
+import type { TypingLimits, TypingThrottle } from './typingThrottle.types.ts';
 
 /** A room as this process listens to its typing: one bus subscription, however many followers. */
 interface Place {
@@ -27,9 +27,9 @@ export function createTyping(deps: {
   bus: Bus;
   live: Pick<LiveDelivery, 'room'>;
   log: Logger;
-  times?: TypingTimes;
+  limits?: TypingLimits;
 }): Typing {
-  const { throttle, bus, live, log, times = typingTimes } = deps;
+  const { throttle, bus, live, log, limits = typingLimits } = deps;
   const places = new Map<string, Place>();
   const channelOf = (tenantId: string, roomId: string) => `typing:${tenantId}:${roomId}`;
 
@@ -46,9 +46,9 @@ export function createTyping(deps: {
 
     function start(actorId: string): void {
       clearTimeout(typists.get(actorId)?.timer);
-      const timer = setTimeout(stop, times.expiry, actorId);
+      const timer = setTimeout(stop, limits.expiry, actorId);
       timer.unref();
-      const expiresAt = new Date(Date.now() + times.expiry);
+      const expiresAt = new Date(Date.now() + limits.expiry);
       typists.set(actorId, { expiresAt, timer });
       hand({ actorId, typing: true, expiresAt });
     }
@@ -123,7 +123,7 @@ export function createTyping(deps: {
   return {
     async tell(tenantId, roomId, actorId, typing) {
       try {
-        if (!(await throttle.admit({ tenantId, roomId, actorId }, typing))) return;
+        if (!(await throttle.admit({ tenantId, roomId, actorId }, typing, limits))) return;
         bus.publish(channelOf(tenantId, roomId), JSON.stringify({ actorId, typing }));
       } catch (error) {
         // Without Redis nobody can be told anyway, and in a few seconds it does not matter any more.

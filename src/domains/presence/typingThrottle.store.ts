@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { type RedisClient, runScript, script } from './redisScript.store.ts';
-import type { ThrottleLimits, TypingThrottle } from './typingThrottle.types.ts';
+import type { TypingThrottle } from './typingThrottle.types.ts';
 
 // One hash per person and room, gone by itself: `typing` what was told last, `at` when, and `since` and `count` of the
 // present burst.
@@ -20,16 +20,12 @@ return 1`);
 const verdict = z.union([z.literal(0), z.literal(1)]);
 
 /** @param prefix as for the presence store. */
-export function createRedisTypingThrottle(
-  redis: RedisClient,
-  limits: ThrottleLimits,
-  prefix = 'prosa:',
-): TypingThrottle {
-  const args = [limits.throttle, limits.expiry, limits.burst];
+export function createRedisTypingThrottle(redis: RedisClient, prefix = 'prosa:'): TypingThrottle {
   return {
-    async admit({ tenantId, roomId, actorId }, typing) {
+    async admit({ tenantId, roomId, actorId }, typing, { throttle, expiry, burst }) {
       const key = `${prefix}typing:${tenantId}:${roomId}:${actorId}`;
-      return verdict.parse(await runScript(redis, admitScript, [key], [typing ? 1 : 0, ...args])) === 1;
+      const args = [typing ? 1 : 0, throttle, expiry, burst];
+      return verdict.parse(await runScript(redis, admitScript, [key], args)) === 1;
     },
   };
 }
@@ -45,10 +41,10 @@ interface Told {
 const capacity = 10_000;
 
 /** The same for a deployment that is one process. */
-export function createLocalTypingThrottle({ throttle, expiry, burst }: ThrottleLimits): TypingThrottle {
+export function createLocalTypingThrottle(): TypingThrottle {
   const told = new Map<string, Told>();
   return {
-    async admit({ tenantId, roomId, actorId }, typing) {
+    async admit({ tenantId, roomId, actorId }, typing, { throttle, expiry, burst }) {
       const key = `${tenantId}:${roomId}:${actorId}`;
       const now = Date.now();
       const last = told.get(key);
