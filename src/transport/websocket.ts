@@ -129,6 +129,11 @@ export function serveWebSockets(deps: {
     sockets,
     limits.pingEvery,
   );
+  // graphql-ws prints the error of a socket with its stack, but it is the client's: a message too large, a broken frame.
+  sockets.on('connection', (socket) => {
+    socket.removeAllListeners('error');
+    socket.on('error', (error) => log.debug({ reason: error.message }, 'a socket broke the protocol'));
+  });
   return {
     async close(): Promise<void> {
       for (const client of sockets.clients) client.close(goingAway, 'the server is going away');
