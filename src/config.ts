@@ -15,6 +15,8 @@ const settings = z.object({
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
   REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// URL' }).optional(),
+  /** Before every key and channel in Redis: lets several deployments share one. */
+  REDIS_PREFIX: z.string().max(100).default('prosa:'),
   DATA_DIR: z.string().min(1).default('data'),
   AUTH_JWT_SECRET: z.string().min(32, { error: 'must have at least 32 characters' }).optional(),
   AUTH_JWKS_URL: z.url({ protocol: /^https?$/, error: 'must be an http(s) URL' }).optional(),
@@ -24,6 +26,8 @@ const settings = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   GRAPHIQL: flag.optional(),
+  /** Days that the changes of rooms are kept for subscribers that resume; messages are not affected. */
+  ROOM_LOG_DAYS: z.coerce.number().int().min(1).default(30),
   CORS_ORIGINS: z
     .string()
     .transform((value) => value.split(',').map((origin) => origin.trim()))
@@ -56,6 +60,8 @@ export interface Config {
   readonly databasePoolSize: number;
   /** Absent: events stay in this process. */
   readonly redisUrl: string | undefined;
+  /** Before every key and channel in Redis. */
+  readonly redisPrefix: string;
   readonly dataDir: string;
   readonly auth: AuthConfig;
   readonly roles: readonly ('api' | 'worker')[];
@@ -65,6 +71,8 @@ export interface Config {
   readonly graphiql: boolean;
   /** Origins of front ends on other hosts that browsers may let in; none by default. */
   readonly corsOrigins: readonly string[];
+  /** Days after which changes leave the rooms' logs. */
+  readonly roomLogDays: number;
   readonly limits: Limits;
 }
 
@@ -102,6 +110,7 @@ export function readConfig(env: Environment = process.env): Config {
     databaseUrl: value.DATABASE_URL,
     databasePoolSize: value.DATABASE_POOL_SIZE,
     redisUrl: value.REDIS_URL,
+    redisPrefix: value.REDIS_PREFIX,
     dataDir: value.DATA_DIR,
     auth: {
       secret: value.AUTH_JWT_SECRET,
@@ -114,6 +123,7 @@ export function readConfig(env: Environment = process.env): Config {
     development: !production,
     graphiql: value.GRAPHIQL ?? !production,
     corsOrigins: value.CORS_ORIGINS,
+    roomLogDays: value.ROOM_LOG_DAYS,
     limits: toLimits(parse(limitSettings, env)),
   };
 }

@@ -1,9 +1,11 @@
 import { ConfigError, readConfig } from './config.ts';
 import { FolderInUseError } from './db/folderLock.ts';
+import { MigrationError } from './db/migrations.ts';
 import { prepareDevelopment } from './demo/development.ts';
 import { createLogger } from './kernel/logger.ts';
 import { type Api, openFoundation, StartError, startApi } from './server.ts';
 import { graphiqlOptions } from './transport/graphiql.ts';
+import { startWorker } from './worker/worker.ts';
 
 async function main(): Promise<void> {
   const settings = readConfig();
@@ -19,12 +21,18 @@ async function main(): Promise<void> {
     if (development && config.graphiql) console.log(development.welcome(api.url));
   }
 
+  const { database } = foundation;
+  const worker = config.roles.includes('worker')
+    ? await startWorker(database.engine.jobStore, { database, roomLogDays: config.roomLogDays }, log)
+    : null;
+
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
     await api?.close();
+    await worker?.close();
     await foundation.close();
     log.info('stopped');
     process.exit(0);
@@ -34,7 +42,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const expected = error instanceof ConfigError || error instanceof StartError || error instanceof FolderInUseError;
-  console.error(expected ? error.message : error);
+  const expected = [ConfigError, StartError, FolderInUseError, MigrationError].some((type) => error instanceof type);
+  console.error(expected && error instanceof Error ? error.message : error);
   process.exit(1);
 });

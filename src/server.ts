@@ -5,6 +5,10 @@ import { type Database, openDatabase } from './db/database.ts';
 import { embeddedEngine, postgresEngine } from './db/engine.ts';
 import { applyMigrations, migrationStatus } from './db/migrations.ts';
 import type { Caller } from './domains/caller.ts';
+import { createPresence } from './domains/presence/presence.service.ts';
+import type { Presence } from './domains/presence/presence.types.ts';
+import { presenceStores } from './domains/presence/stores.service.ts';
+import { createTyping } from './domains/presence/typing.service.ts';
 import type { Bus } from './events/bus.ts';
 import { createLiveDelivery, type LiveDelivery } from './events/live.ts';
 import { createLocalBus } from './events/localBus.ts';
@@ -25,6 +29,7 @@ export interface Foundation {
   readonly database: Database;
   readonly bus: Bus;
   readonly live: LiveDelivery;
+  readonly presence: Presence;
   readonly callerFor: (actor: Actor) => Caller;
   close(): Promise<void>;
 }
@@ -46,15 +51,31 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const database = openDatabase(engine);
   if (config.databaseUrl) await requireMigrated(config.databaseUrl);
   else await applyMigrations(engine.migrations);
-  const bus = config.redisUrl ? createRedisBus(config.redisUrl, onError('Redis')) : createLocalBus();
+  const { redisUrl, redisPrefix } = config;
+  const redis = redisUrl ? createRedisBus(redisUrl, redisPrefix, onError('Redis')) : null;
+  const bus = redis ?? createLocalBus();
   const live = createLiveDelivery({ database, bus, log });
   const roomLog = createRoomLog(bus);
+  const { leases, throttle } = presenceStores(redis && { commands: redis.commands, prefix: redisPrefix });
+  const presence = createPresence({ store: leases, bus, database, log });
+  const typing = createTyping({ throttle, bus, live, log });
   return {
     database,
     bus,
     live,
-    callerFor: (actor) => ({ actor, db: database.forTenant(actor.tenantId), bus, roomLog, live }),
+    presence,
+    callerFor: (actor) => ({
+      actor,
+      db: database.forTenant(actor.tenantId),
+      bus,
+      roomLog,
+      live,
+      presence,
+      typing,
+    }),
     async close() {
+      typing.close();
+      await presence.close();
       live.close();
       await bus.close();
       await database.close();
@@ -95,14 +116,17 @@ export async function startApi(
   graphiql: GraphiQLOptions | false,
   options: { readonly onExecute?: () => void } = {},
 ): Promise<Api> {
-  const { database, bus, callerFor } = foundation;
+  const { database, bus, presence, callerFor } = foundation;
   const { limits, corsOrigins } = config;
   const authentication = createAuthentication(config.auth, database);
   const sessions = createSessions({ database, bus, log, onRevoked: authentication.forget });
   const subscriptions = createSharedExecution({ mask: createErrorMask(log), onExecute: options.onExecute });
   const yoga = createGraphql({ authentication, sessions, subscriptions, callerFor, log, graphiql, corsOrigins });
   const server = createHttpServer({ yoga, checks: { database: () => database.ping(), events: () => bus.ping() } });
-  const observer: ConnectionObserver = { connected: () => undefined, disconnected: () => undefined };
+  const observer: ConnectionObserver = {
+    connected: (actor, connectionId) => void presence.connect(actor, connectionId),
+    disconnected: (connectionId) => void presence.disconnect(connectionId),
+  };
   const sockets = serveWebSockets({
     server,
     yoga,

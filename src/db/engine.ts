@@ -3,10 +3,14 @@ import { PGlite, types as pgliteTypes } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
+import { type ConstructorOptions, fromPglite } from 'pg-boss';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { lockFolder } from './folderLock.ts';
 import type { MigrationTarget } from './migrations.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
+
+/** Where jobs are kept: the same database, in a schema of their own. */
+export type JobStore = Pick<ConstructorOptions, 'db' | 'backend'>;
 
 type Run = <Row>(statement: Statement<Row>, params: readonly SqlValue[]) => Promise<Row[]>;
 
@@ -17,6 +21,8 @@ export interface Engine {
   /** What the migrations are applied to. */
   readonly migrations: MigrationTarget;
   readonly run: Run;
+  /** For pg-boss. */
+  readonly jobStore: JobStore;
   /** Runs `work` between BEGIN and COMMIT on one connection; a failure rolls back and is thrown on. */
   transaction<T>(work: (run: Run) => Promise<T>): Promise<T>;
   close(): Promise<void>;
@@ -52,6 +58,7 @@ export function postgresEngine(url: string, poolSize: number, onError: (error: E
     migrations: url,
     adapter: new PrismaPg(pool, { onPoolError: onError }),
     run: runOn(pool),
+    jobStore: { db: { executeSql: (text, values) => pool.query(text, values) } },
     async transaction(work) {
       const client = await pool.connect();
       let broken: Error | undefined;
@@ -96,6 +103,7 @@ export async function embeddedEngine(folder: string | null): Promise<Engine> {
     migrations: database,
     adapter: new PrismaPGlite(database),
     run: runOn(database),
+    jobStore: { db: fromPglite(database), backend: 'pglite' },
     async transaction<T>(work: (run: Run) => Promise<T>) {
       try {
         return await database.transaction((tx) => work(runOn(tx)));

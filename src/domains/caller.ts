@@ -3,6 +3,7 @@ import type { Bus } from '../events/bus.ts';
 import type { LiveDelivery } from '../events/live.ts';
 import type { RoomLog } from '../events/roomLog.ts';
 import type { Actor } from '../kernel/actor.ts';
+import type { Presence, Typing } from './presence/presence.types.ts';
 
 /** Who calls a use case, and with what it works: everything in it belongs to the caller's tenant. */
 export interface Caller {
@@ -11,4 +12,6 @@ export interface Caller {
   readonly bus: Bus;
   readonly roomLog: RoomLog;
   readonly live: LiveDelivery;
+  readonly presence: Presence;
+  readonly typing: Typing;
 }

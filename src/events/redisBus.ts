@@ -2,11 +2,17 @@ import { RedisPubSub } from 'graphql-redis-subscriptions';
 import { Redis } from 'ioredis';
 import type { Bus } from './bus.ts';
 
+export interface RedisBus extends Bus {
+  /** For commands; they fail at once while Redis is away. */
+  readonly commands: Redis;
+}
+
 /**
  * The bus over Redis. ioredis reconnects and subscribes again by itself; what was published in between is lost, which
  * `onReconnect` reports.
+ * @param prefix goes before every channel.
  */
-export function createRedisBus(url: string, onError: (error: Error) => void): Bus {
+export function createRedisBus(url: string, prefix: string, onError: (error: Error) => void): RedisBus {
   const subscriber = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: reconnectDelay });
   // Hints published while Redis is away are dropped at once instead of queued: replaying them later would be noise, the
   // comparison of versions after the reconnect finds what they stood for.
@@ -40,9 +46,10 @@ export function createRedisBus(url: string, onError: (error: Error) => void): Bu
     connectedBefore = true;
   });
   return {
-    publish: (channel, payload) => void pubsub.publish(channel, payload).catch(() => undefined),
+    commands: publisher,
+    publish: (channel, payload) => void pubsub.publish(prefix + channel, payload).catch(() => undefined),
     async subscribe(channel, onPayload) {
-      const id = await pubsub.subscribe<string>(channel, onPayload);
+      const id = await pubsub.subscribe<string>(prefix + channel, onPayload);
       return () => pubsub.unsubscribe(id);
     },
     onReconnect: (callback) => callbacks.push(callback),

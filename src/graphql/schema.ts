@@ -10,6 +10,8 @@ import '../domains/messages/messageMutations.graphql.ts';
 import '../domains/messages/messageEvents.graphql.ts';
 import '../domains/reading/reading.graphql.ts';
 import '../domains/reading/roomEvents.graphql.ts';
+import '../domains/presence/presence.graphql.ts';
+import '../domains/presence/typing.graphql.ts';
 import { authDirectives } from './auth.ts';
 import { builder } from './builder.ts';
 

@@ -7,7 +7,7 @@ import { ValidationError } from './errors.ts';
  * The prefix of each node type's public id. Public ids are TypeIDs (`room_01h…`), sortable by creation; the database
  * stores the UUIDv7 beneath.
  */
-const idPrefixes = {
+export const idPrefixes = {
   Room: 'room',
   Message: 'msg',
   User: 'user',

@@ -118,7 +118,7 @@ function overRedis(redisUrl = url, keyPrefix = prefix): Deployment {
     async process(options) {
       const client = new Redis(redisUrl, { enableOfflineQueue: false, maxRetriesPerRequest: 0 });
       client.on('error', () => undefined);
-      const bus = createRedisBus(redisUrl, () => undefined);
+      const bus = createRedisBus(redisUrl, '', () => undefined);
       undo.push(() => {
         client.disconnect();
         return bus.close();

@@ -10,6 +10,8 @@ export interface HouseOptions {
   readonly databaseUrl: string;
   /** Absent: events stay in the process. */
   readonly redisUrl?: string;
+  /** What this file may use of Redis; absent: what every process uses. */
+  readonly redisPrefix?: string;
   readonly poolSize?: number;
 }
 
@@ -29,6 +31,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     DATABASE_URL: options.databaseUrl,
     DATABASE_POOL_SIZE: String(options.poolSize ?? 10),
     REDIS_URL: options.redisUrl,
+    REDIS_PREFIX: options.redisPrefix,
     AUTH_JWT_SECRET: secret,
     ROLES: 'api',
   });
