@@ -18,6 +18,7 @@ import { createErrorMask } from './graphql/errors.ts';
 import { createSharedExecution } from './graphql/sharedExecution.ts';
 import type { Actor } from './kernel/actor.ts';
 import type { Logger } from './kernel/logger.ts';
+import { type Origin, ownOrigin } from './kernel/origin.ts';
 import { createAuthentication } from './transport/authentication.ts';
 import { createGraphql, graphqlPath } from './transport/graphql.ts';
 import { createHttpServer } from './transport/http.ts';
@@ -30,7 +31,8 @@ export interface Foundation {
   readonly bus: Bus;
   readonly live: LiveDelivery;
   readonly presence: Presence;
-  readonly callerFor: (actor: Actor) => Caller;
+  /** @param origin where the request came from; absent for what Prosa does by itself. */
+  readonly callerFor: (actor: Actor, origin?: Origin) => Caller;
   close(): Promise<void>;
 }
 
@@ -64,8 +66,9 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     bus,
     live,
     presence,
-    callerFor: (actor) => ({
+    callerFor: (actor, origin = ownOrigin()) => ({
       actor,
+      origin,
       db: database.forTenant(actor.tenantId),
       bus,
       roomLog,

@@ -3,11 +3,13 @@ import type { Bus } from '../events/bus.ts';
 import type { LiveDelivery } from '../events/live.ts';
 import type { RoomLog } from '../events/roomLog.ts';
 import type { Actor } from '../kernel/actor.ts';
+import type { Origin } from '../kernel/origin.ts';
 import type { Presence, Typing } from './presence/presence.types.ts';
 
 /** Who calls a use case, and with what it works: everything in it belongs to the caller's tenant. */
 export interface Caller {
   readonly actor: Actor;
+  readonly origin: Origin;
   readonly db: TenantDb;
   readonly bus: Bus;
   readonly roomLog: RoomLog;

@@ -67,7 +67,7 @@ export function createSharedExecution(deps: {
   async function shared(args: ExecutionArgs, operation: Operation, event: object): Promise<Executed> {
     const key = versionKey(event);
     const known = key === null ? operation.byEvent.get(event) : operation.byVersion.get(key);
-    if (known) {
+    if (known !== undefined) {
       const result = await known;
       // What failed for one viewer (who has just been removed, say) need not fail for another.
       return result.failed ? run(args, event) : result;

@@ -8,6 +8,7 @@ import { schema } from '../graphql/schema.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
+import { type Origin, ownOrigin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
 import { renderGraphiql } from './graphiql.ts';
 import type { Sessions } from './sessions.ts';
@@ -18,6 +19,7 @@ export const graphqlPath = '/graphql';
 interface ConnectionContext {
   readonly actor?: Actor;
   readonly connectionId?: string;
+  readonly origin?: Origin;
 }
 
 export type Yoga = YogaServerInstance<ConnectionContext, object>;
@@ -27,7 +29,7 @@ export function createGraphql(deps: {
   authentication: Authentication;
   sessions: Sessions;
   subscriptions: SharedExecution;
-  callerFor: (actor: Actor) => Caller;
+  callerFor: (actor: Actor, origin: Origin) => Caller;
   log: Logger;
   graphiql: GraphiQLOptions | false;
   corsOrigins: readonly string[];
@@ -44,10 +46,10 @@ export function createGraphql(deps: {
     maskedErrors: { maskError: createErrorMask(log) },
     cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders: ['authorization', 'content-type'] },
     plugins: [useSharedSubscriptions(subscriptions, sessions)],
-    context: async ({ request, actor, connectionId }) => {
-      if (actor) return createContext(callerFor(actor), connectionId);
+    context: async ({ request, actor, connectionId, origin = ownOrigin() }) => {
+      if (actor) return createContext(callerFor(actor, origin), connectionId);
       const token = bearerToken(request.headers.get('authorization'));
-      return createContext(token === null ? null : callerFor(await authentication.authenticate(token)));
+      return createContext(token === null ? null : callerFor(await authentication.authenticate(token), origin));
     },
   });
 }

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import compression from 'compression';
+import { type Origin, requestIdFrom } from '../kernel/origin.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 
 /** @throws when what it names does not answer. */
@@ -11,12 +12,14 @@ export function createHttpServer(deps: { yoga: Yoga; checks: Readonly<Record<str
   const compress = compression({ filter: isCompressible });
   return createServer((request, response) => {
     const path = request.url?.split('?', 1)[0];
+    const origin = originOf(request);
     response.setHeader('x-content-type-options', 'nosniff');
+    response.setHeader('x-request-id', origin.requestId);
     switch (path) {
       case graphqlPath:
         // The types of `compression` ask for Express; it uses nothing but what node:http has.
         compress(request as Parameters<typeof compress>[0], response as Parameters<typeof compress>[1], () => {
-          void yoga.handle(request, response, {});
+          void yoga.handle(request, response, { origin });
         });
         return;
       case '/healthz':
@@ -31,6 +34,16 @@ export function createHttpServer(deps: { yoga: Yoga; checks: Readonly<Record<str
         return respond(response, 404, { error: `nothing here: GraphQL is at ${graphqlPath}` });
     }
   });
+}
+
+/** Where a request came from, as its own headers and socket tell. */
+export function originOf(request: IncomingMessage): Origin {
+  const { 'x-request-id': requestId, 'user-agent': userAgent = null } = request.headers;
+  return {
+    requestId: requestIdFrom(Array.isArray(requestId) ? requestId[0] : requestId),
+    address: request.socket.remoteAddress ?? null,
+    userAgent: userAgent && userAgent.slice(0, 400),
+  };
 }
 
 /** An event stream must not wait in a compressor for more to come. */

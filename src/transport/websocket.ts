@@ -12,6 +12,7 @@ import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
+import { originOf } from './http.ts';
 import type { Sessions } from './sessions.ts';
 import { writeTo } from './socketWriter.ts';
 
@@ -90,6 +91,8 @@ export function serveWebSockets(deps: {
         const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
           ...(extra.actor ? { actor: extra.actor } : {}),
           ...(extra.id !== undefined ? { connectionId: extra.id } : {}),
+          // Each operation has a request id of its own; the socket's names where it came from.
+          origin: { ...originOf(extra.request), requestId: randomUUID() },
           req: extra.request,
           socket: extra.socket,
           params,
