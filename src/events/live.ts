@@ -106,7 +106,8 @@ export function createLiveDelivery(deps: { database: Database; bus: Bus; log: Lo
   const sources: LiveSources = { feedOf, requestCheckpoint };
 
   return {
-    room: (tenantId, roomId, after) => createRoomStream(feedOf(tenantId, roomId), database.forTenant(tenantId), after),
+    room: (tenantId, roomId, after) =>
+      createRoomStream(() => feedOf(tenantId, roomId), database.forTenant(tenantId), roomId, after),
     viewer(tenantId, actorId, after) {
       const onEnd = () => viewerStreams.delete(stream);
       const stream = createViewerStream({ sources, bus, db: database.forTenant(tenantId), actorId, after, onEnd });

@@ -14,13 +14,14 @@ export const replayPage = 200;
 
 /** One subscriber of one room: what it missed from the log, then live, each change once. */
 export function createRoomStream(
-  feed: RoomFeed,
+  openFeed: () => RoomFeed,
   db: TenantQueries,
+  roomId: string,
   after: bigint | null,
 ): AsyncIterableIterator<Delivered> {
-  const { roomId } = feed;
   let overflowed = false;
-  const live = createQueue<RoomEvent | ReadEvent>(queueCapacity, () => feed.remove(listener));
+  let feed: RoomFeed | null = null;
+  const live = createQueue<RoomEvent | ReadEvent>(queueCapacity, () => feed?.remove(listener));
   const listener = (event: RoomEvent | ReadEvent) => {
     if (live.push(event)) return;
     overflowed = true;
@@ -30,6 +31,8 @@ export function createRoomStream(
 
   async function* deliver(): AsyncGenerator<Delivered, void> {
     try {
+      // Not before the first event is asked for: a feed is closed for good when its last listener leaves meanwhile.
+      feed = openFeed();
       const start = await feed.add(listener);
       let last = after ?? start;
       if (last < start) {
