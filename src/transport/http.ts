@@ -38,11 +38,11 @@ export function createHttpServer(deps: { yoga: Yoga; checks: Readonly<Record<str
 
 /** Where a request came from, as its own headers and socket tell. */
 export function originOf(request: IncomingMessage): Origin {
-  const { 'x-request-id': requestId, 'user-agent': userAgent = null } = request.headers;
+  const { 'x-request-id': requestId, 'user-agent': userAgent } = request.headers;
   return {
     requestId: requestIdFrom(Array.isArray(requestId) ? requestId[0] : requestId),
     address: request.socket.remoteAddress ?? null,
-    userAgent: userAgent && userAgent.slice(0, 400),
+    userAgent: userAgent?.slice(0, 400) ?? null,
   };
 }
 
