@@ -8,13 +8,18 @@ const roles = z
   .transform((value) => value.split(',').map((role) => role.trim()))
   .pipe(z.array(z.enum(['api', 'worker'])).min(1));
 
+const redisNode = z.url({ protocol: /^rediss?$/ });
+const redisUrl = z.string().refine((value) => value.split(',').every((node) => redisNode.safeParse(node).success), {
+  error: 'must be a redis:// URL, or several of a cluster with commas in between',
+});
+
 /** Every setting of the server. The README's table of settings is written from here; keep both in step. */
 const settings = z.object({
   PORT: port.default(4000),
   HOST: z.string().min(1).default('127.0.0.1'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/, error: 'must be a postgresql:// URL' }).optional(),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(1).max(1000).default(10),
-  REDIS_URL: z.url({ protocol: /^rediss?$/, error: 'must be a redis:// URL' }).optional(),
+  REDIS_URL: redisUrl.optional(),
   /** Before every key and channel in Redis: lets several deployments share one. */
   REDIS_PREFIX: z.string().max(100).default('prosa:'),
   DATA_DIR: z.string().min(1).default('data'),
@@ -58,7 +63,7 @@ export interface Config {
   /** Absent: the embedded database, in the data folder. */
   readonly databaseUrl: string | undefined;
   readonly databasePoolSize: number;
-  /** Absent: events stay in this process. */
+  /** One Redis, or several nodes of a cluster with commas in between. Absent: events stay in this process. */
   readonly redisUrl: string | undefined;
   /** Before every key and channel in Redis. */
   readonly redisPrefix: string;

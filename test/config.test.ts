@@ -52,6 +52,7 @@ describe('a wrong setting stops the start with one line that names it', () => {
     ['DATABASE_URL', { DATABASE_URL: 'nonsense' }],
     ['DATABASE_POOL_SIZE', { DATABASE_POOL_SIZE: '0' }],
     ['REDIS_URL', { REDIS_URL: 'http://redis' }],
+    ['REDIS_URL', { REDIS_URL: 'redis://one,two' }],
     ['DATA_DIR', { DATA_DIR: file }],
     ['AUTH_JWT_SECRET', { AUTH_JWT_SECRET: 'short' }],
     ['AUTH_JWKS_URL', { AUTH_JWKS_URL: 'ftp://keys', AUTH_ISSUER: 'a', AUTH_AUDIENCE: 'b' }],
@@ -88,6 +89,11 @@ describe('in production', () => {
       audience: 'prosa',
     });
   });
+});
+
+test('R9 a Redis Cluster is named by several of its nodes', () => {
+  const nodes = 'redis://one:7001,redis://two:7002';
+  expect(readConfig({ REDIS_URL: nodes })).toMatchObject({ redisUrl: nodes });
 });
 
 test('lists are split at commas', () => {

@@ -1,70 +1,87 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { RedisPubSub } from 'graphql-redis-subscriptions';
-import { Redis } from 'ioredis';
+import type { Cluster, Redis } from 'ioredis';
 import type { Bus } from './bus.ts';
+import { connectToKeys, connectToNode } from './redisConnections.ts';
 
 export interface RedisBus extends Bus {
   /** For commands; they fail at once while Redis is away. */
-  readonly commands: Redis;
+  readonly commands: Redis | Cluster;
 }
+
+/** How long a new subscription waits for Redis before it goes on without: an outage must not keep the log from readers. */
+const patience = 1_000;
 
 /**
  * The bus over Redis. ioredis reconnects and subscribes again by itself; what was published in between is lost, which
  * `onReconnect` reports.
+ * @param url one `redis://…`; or several nodes of a cluster, separated by commas.
  * @param prefix goes before every channel.
  */
 export function createRedisBus(url: string, prefix: string, onError: (error: Error) => void): RedisBus {
-  const subscriber = new Redis(url, { maxRetriesPerRequest: null, retryStrategy: reconnectDelay });
+  const nodes = url.split(',');
+  const subscriber = connectToNode(nodes, { maxRetriesPerRequest: null });
   // Hints published while Redis is away are dropped at once instead of queued: replaying them later would be noise, the
   // comparison of versions after the reconnect finds what they stood for.
-  const publisher = new Redis(url, {
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
-    commandTimeout: 5_000,
-    retryStrategy: reconnectDelay,
-  });
-  subscriber.on('error', onError);
-  publisher.on('error', onError);
+  const publisher = connectToNode(nodes, atOnce);
+  const commands = nodes.length === 1 ? publisher : connectToKeys(nodes, atOnce);
+  for (const client of new Set([subscriber, publisher, commands])) client.on('error', onError);
+  catchFailures(subscriber, onError);
   const pubsub = new RedisPubSub({
     publisher,
     subscriber,
     serializer: (payload: string) => payload,
     deserializer: (payload) => payload,
   });
-  let connectedBefore = false;
+  let mayHaveLost = false;
   const callbacks: (() => void)[] = [];
+  subscriber.on('close', () => {
+    mayHaveLost = true;
+  });
   subscriber.on('ready', () => {
+    if (!mayHaveLost) return;
     // The answer to this PING comes after those to the SUBSCRIBEs that ioredis sends on a new connection: only from then
     // on does nothing get lost.
-    if (connectedBefore) {
-      subscriber.ping().then(
-        () => {
-          for (const callback of callbacks) callback();
-        },
-        () => undefined,
-      );
-    }
-    connectedBefore = true;
+    subscriber.ping().then(
+      () => {
+        for (const callback of callbacks) callback();
+      },
+      () => undefined,
+    );
   });
   return {
-    commands: publisher,
+    commands,
     publish: (channel, payload) => void pubsub.publish(prefix + channel, payload).catch(() => undefined),
     async subscribe(channel, onPayload) {
-      const id = await pubsub.subscribe<string>(prefix + channel, onPayload);
-      return () => pubsub.unsubscribe(id);
+      const standing = pubsub.subscribe<string>(prefix + channel, onPayload);
+      // One that is given up waiting for will stand with the next connection, and so before `onReconnect` is called.
+      const waiting = new AbortController();
+      await Promise.race([standing, delay(patience, undefined, { ref: false, signal: waiting.signal })]).finally(() =>
+        waiting.abort(),
+      );
+      return () => void standing.then((id) => pubsub.unsubscribe(id)).catch(() => undefined);
     },
     onReconnect: (callback) => callbacks.push(callback),
     async ping() {
       await publisher.ping();
     },
     async close() {
-      publisher.disconnect();
-      subscriber.disconnect();
+      for (const client of new Set([subscriber, publisher, commands])) client.disconnect();
     },
   };
 }
 
-const longestDelay = 1_000;
+const atOnce = { enableOfflineQueue: false, maxRetriesPerRequest: 0, commandTimeout: 5_000 };
 
-function reconnectDelay(attempt: number): number {
-  return Math.min(attempt * 50, longestDelay);
+/**
+ * RedisPubSub leaves rejections of its commands unhandled, which would end the process when a close cuts one short. What
+ * fails is told, and a subscription that failed never stands: the comparison of versions delivers in its place.
+ */
+function catchFailures(subscriber: Redis, onError: (error: Error) => void): void {
+  for (const name of ['subscribe', 'unsubscribe', 'punsubscribe'] as const) {
+    const command: (channel: string) => Promise<unknown> = subscriber[name].bind(subscriber);
+    const replacement = (channel: string, done?: (error: null) => void) =>
+      void command(channel).then(() => done?.(null), onError);
+    Object.assign(subscriber, { [name]: replacement });
+  }
 }
