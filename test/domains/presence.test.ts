@@ -24,7 +24,7 @@ const { url, prefix } = createTestRedis();
 const database = openDatabase(postgresEngine(databaseUrl, 5, () => undefined));
 afterAll(() => database.close());
 
-const times: PresenceTimes = { lease: 600, renewal: 150, grace: 300, sweep: 30, comparison: 60_000 };
+const times: PresenceTimes = { lease: 1_000, renewal: 150, grace: 300, sweep: 30, comparison: 60_000 };
 
 interface Person {
   readonly tenantId: string;
@@ -53,6 +53,8 @@ interface Process {
   readonly presence: Presence;
   /** Everything that it published. */
   readonly published: string[];
+  /** As after a broken connection to the bus. */
+  reconnect(): void;
   /** Ends it as SIGKILL does: nothing is renewed or swept any more, nothing released. */
   kill(): void;
 }
@@ -74,6 +76,7 @@ afterEach(async () => {
 
 function processOver(store: PresenceStore, bus: Bus, options: Options = {}): Process {
   const published: string[] = [];
+  const callbacks: (() => void)[] = [];
   let dead = false;
   // A dead process does nothing to the store: its calls never come back.
   const never = new Promise<never>(() => undefined);
@@ -92,6 +95,10 @@ function processOver(store: PresenceStore, bus: Bus, options: Options = {}): Pro
     },
     bus: {
       ...bus,
+      onReconnect(callback) {
+        callbacks.push(callback);
+        bus.onReconnect(callback);
+      },
       subscribe: (channel, onPayload) => bus.subscribe(channel, options.deaf ? () => undefined : onPayload),
       publish(channel, payload) {
         published.push(payload);
@@ -106,6 +113,9 @@ function processOver(store: PresenceStore, bus: Bus, options: Options = {}): Pro
   return {
     presence,
     published,
+    reconnect() {
+      for (const callback of callbacks) callback();
+    },
     kill() {
       dead = true;
     },
@@ -192,7 +202,9 @@ describe.each([
     await process.presence.disconnect('tab 2');
     expect((await stateOf(process, ana))?.status, 'the grace').toBe('ONLINE');
     await untilStatus(process, ana, 'OFFLINE');
-    expect(Date.now() - before).toBeGreaterThanOrEqual(times.grace - 20);
+    const took = Date.now() - before;
+    expect(took).toBeGreaterThanOrEqual(times.grace - 20);
+    expect(took, 'not after the whole lease').toBeLessThan(times.lease - times.renewal);
     const seenAt = await lastSeen(ana);
     expect((await stateOf(process, ana))?.lastSeenAt).toEqual(seenAt);
     expect(Math.abs((seenAt?.getTime() ?? 0) - before), 'last seen when the tab was closed').toBeLessThan(200);
@@ -270,7 +282,14 @@ describe.each([
     expect((await stateOf(one, ana))?.status, 'all at once, from anywhere').toBe('ONLINE');
     await delay(times.renewal * 3);
     expect((await stateOf(one, ana))?.status, 'renewals keep that too').toBe('ONLINE');
-    await one.presence.setStatus(ana, 'desk', 'AWAY');
+    await other.presence.setStatus(ana, 'phone', 'AWAY');
+    expect((await stateOf(one, ana))?.status, 'the other of two').toBe('ONLINE');
+    await other.presence.setStatus(ana, 'phone', 'ONLINE');
+    await other.presence.setStatus(ana, null, 'AWAY');
+    await delay(times.renewal * 3);
+    expect((await stateOf(one, ana))?.status, 'renewals know nothing better').toBe('AWAY');
+    await other.presence.setStatus(ana, 'phone', 'ONLINE');
+    expect((await stateOf(one, ana))?.status).toBe('ONLINE');
     await other.presence.disconnect('phone');
     await untilStatus(one, ana, 'AWAY');
     expect(await stateOf(one, ana)).toEqual({ actorId: ana.id, status: 'AWAY', lastSeenAt: null });
@@ -335,6 +354,20 @@ describe.each([
     await delay(200);
     await process.presence.disconnect('ana');
     await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE', 'ana:OFFLINE']);
+  });
+
+  test('R3: a watcher finds out what was not told while its bus was away', async () => {
+    const deployment = deploy();
+    const process = await deployment.process();
+    const deaf = await deployment.process({ deaf: true });
+    const ana = await newPerson();
+    const seen = recorded(deaf.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
+    await untilSeen(seen, ['ana:OFFLINE']);
+    await process.presence.connect(ana, 'ana');
+    await delay(100);
+    expect(seen).toEqual(['ana:OFFLINE']);
+    deaf.reconnect();
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE']);
   });
 
   test('R3: a process that shuts down leaves its users the grace to reconnect elsewhere', async () => {

@@ -96,6 +96,7 @@ async function followMembership(
         await requireStillOpen(caller, roomId);
         continue;
       } else if (event.type === 'RESYNC') {
+        await requireStillOpen(caller, roomId);
         members = await firstMembers(caller, roomId);
       } else continue;
       watch.follow(members);

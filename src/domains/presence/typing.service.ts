@@ -75,13 +75,14 @@ export function createTyping(deps: {
         events = live.room(tenantId, roomId, after);
         try {
           for await (const event of events) {
-            if ('version' in event) after = event.version;
             if (event.type === 'MESSAGE_ADDED') stop(event.message.authorId);
             else if (event.type === 'ROOM_UPDATED' || event.type === 'RESYNC') await review();
             else if (event.type === 'MEMBER_REMOVED') {
               stop(event.memberId);
               for (const [queue, { actorId }] of followers) if (actorId === event.memberId) queue.end();
             }
+            // Only now: what failed is followed again from this event on.
+            if ('version' in event) after = event.version;
           }
         } catch (error) {
           log.warn({ err: error }, "a room's events could not be followed for its typing; trying again");
