@@ -3,7 +3,7 @@ import { FolderInUseError } from './db/folderLock.ts';
 import { MigrationError } from './db/migrations.ts';
 import { prepareDevelopment } from './demo/development.ts';
 import { createLogger } from './kernel/logger.ts';
-import { type Api, openFoundation, StartError, startApi } from './server.ts';
+import { openFoundation, StartError, startApi } from './server.ts';
 import { graphiqlOptions } from './transport/graphiql.ts';
 import { startWorker } from './worker/worker.ts';
 
@@ -11,34 +11,37 @@ async function main(): Promise<void> {
   const settings = readConfig();
   const log = createLogger(settings.logLevel);
   const foundation = await openFoundation(settings, log);
-  const development = settings.development ? await prepareDevelopment(settings, foundation) : null;
-  const config = development?.config ?? settings;
-  const graphiql = config.graphiql && graphiqlOptions(development?.token ?? null, development?.room ?? null);
-  let api: Api | null = null;
-  if (config.roles.includes('api')) {
-    api = await startApi(config, foundation, log, graphiql);
-    log.info({ url: api.url, roles: config.roles }, 'ready');
-    if (development && config.graphiql) console.log(development.welcome(api.url));
-  }
-
-  const { database } = foundation;
-  const worker = config.roles.includes('worker')
-    ? await startWorker(database.engine.jobStore, { database, roomLogDays: config.roomLogDays }, log)
-    : null;
-
+  // In the order of opening, closed in the other. From here on a signal is heeded: also while a role is still starting.
+  const opened: (() => Promise<void>)[] = [() => foundation.close()];
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    await api?.close();
-    await worker?.close();
-    await foundation.close();
+    for (const close of opened.reverse()) await close();
     log.info('stopped');
     process.exit(0);
   };
   process.on('SIGTERM', (signal) => void stop(signal));
   process.on('SIGINT', (signal) => void stop(signal));
+
+  const development = settings.development ? await prepareDevelopment(settings, foundation) : null;
+  const config = development?.config ?? settings;
+  const graphiql = config.graphiql && graphiqlOptions(development?.token ?? null, development?.room ?? null);
+  if (config.roles.includes('api')) {
+    const api = await startApi(config, foundation, log, graphiql);
+    opened.push(() => api.close());
+    log.info({ url: api.url, roles: config.roles }, 'ready');
+    if (development && config.graphiql) console.log(development.welcome(api.url));
+  }
+
+  if (config.roles.includes('worker')) {
+    const { database } = foundation;
+    const starting = startWorker(database.engine.jobStore, { database, roomLogDays: config.roomLogDays }, log);
+    // After the api, which was opened before: requests under way may still ask for jobs.
+    opened.splice(1, 0, async () => (await starting).close());
+    await starting;
+  }
 }
 
 main().catch((error: unknown) => {
