@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { describe, expect, test, vi } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import type { Caller } from '../../src/domains/caller.ts';
 import { deleteMessage, editMessage, sendMessage } from '../../src/domains/messages/messages.service.ts';
@@ -7,14 +7,18 @@ import { createRoom } from '../../src/domains/rooms/opening.service.ts';
 import { updateRoom } from '../../src/domains/rooms/rooms.service.ts';
 import { roomChannel } from '../../src/events/catalogue.ts';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
+import { startRedisCluster } from '../services/redisCluster.ts';
 import { type House, openHouse } from '../support/house.ts';
 import { person } from '../support/people.ts';
 import { waitFor } from '../support/waiting.ts';
 
 const databaseUrl = await createTestDatabase();
-const redisUrl = createTestRedis().url;
+const cluster = await startRedisCluster();
+afterAll(() => cluster.stop());
+const redisUrls = { Redis: createTestRedis().url, 'Redis Cluster': cluster.url };
 const houses = {
-  Redis: await openHouse({ databaseUrl, redisUrl, poolSize: 15 }),
+  Redis: await openHouse({ databaseUrl, redisUrl: redisUrls.Redis, poolSize: 15 }),
+  'Redis Cluster': await openHouse({ databaseUrl, redisUrl: cluster.url, poolSize: 15 }),
   'in process': await openHouse({ databaseUrl, poolSize: 15 }),
 };
 const ana = person('acme', 'Ana', 'admin');
@@ -64,7 +68,7 @@ async function versionOf(caller: Caller, roomId: string): Promise<bigint> {
   return (await caller.db.query(currentVersion, roomId))[0]?.version ?? 0n;
 }
 
-describe.each(['Redis', 'in process'] as const)('live delivery, events over %s', (bus) => {
+describe.each(['Redis', 'Redis Cluster', 'in process'] as const)('live delivery, events over %s', (bus) => {
   const house: House = houses[bus];
 
   test('R5 what was missed is replayed, and then it goes on live: each change once, in the order of the room', async () => {
@@ -223,29 +227,32 @@ describe.each(['Redis', 'in process'] as const)('live delivery, events over %s',
   });
 });
 
-describe('over Redis', () => {
-  const admin = new Redis(redisUrl);
+describe.each(['Redis', 'Redis Cluster'] as const)('over %s', (bus) => {
+  const redisUrl = redisUrls[bus];
+  const house = houses[bus];
+  const nodes = redisUrl.split(',').map((url) => new Redis(url, { retryStrategy: () => 50 }));
+  for (const node of nodes) node.on('error', () => undefined);
+  afterAll(() => nodes.forEach((node) => void node.disconnect()));
 
   test('R5 what was published while the connection was broken is delivered after it', async () => {
-    const caller = await houses.Redis.callerOf(ana);
+    const caller = await house.callerOf(ana);
     const roomId = await newRoom(caller);
     const start = await versionOf(caller, roomId);
     const follower = collect(follow(caller, roomId, start));
     await say(caller, roomId, 'first');
     await follower.until(start + 1n);
     for (let index = 0; index < 30; index++) {
-      if (index % 10 === 5) await admin.call('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      if (index % 10 === 5) await Promise.all(nodes.map((node) => node.call('CLIENT', 'KILL', 'TYPE', 'pubsub')));
       await say(caller, roomId, 'meanwhile');
     }
     await follower.until(start + 31n);
     expect(follower.versions()).toEqual(range(start + 1n, start + 31n));
     await follower.stop();
-    await admin.quit();
   });
 
   test('R9 what one process writes the other delivers, in one order', async () => {
     const other = await openHouse({ databaseUrl, redisUrl });
-    const [here, there] = await Promise.all([houses.Redis.callerOf(ana), other.callerOf(ana)]);
+    const [here, there] = await Promise.all([house.callerOf(ana), other.callerOf(ana)]);
     const roomId = await newRoom(here);
     const start = await versionOf(here, roomId);
     const followers = [here, there].map((caller) => collect(follow(caller, roomId, start)));
@@ -265,17 +272,42 @@ describe('over Redis', () => {
   });
 
   test('R2 an ended subscription is given back to Redis', async () => {
-    const watcher = new Redis(redisUrl);
-    const caller = await houses.Redis.callerOf(ana);
+    const caller = await house.callerOf(ana);
     const roomId = await newRoom(caller);
     const start = await versionOf(caller, roomId);
     const channel = roomChannel(caller.db.tenantId, roomId);
     // Whatever goes before the channels of this installation.
-    const subscribed = async () => (await watcher.pubsub('CHANNELS', `*${channel}`)).length === 1;
+    const subscribed = async () => {
+      const found = await Promise.all(nodes.map((node) => node.pubsub('CHANNELS', `*${channel}`)));
+      return found.flat().length === 1;
+    };
     const follower = collect(follow(caller, roomId, start));
     await waitFor('the subscription', subscribed);
     await follower.stop();
     await waitFor('its end', async () => !(await subscribed()));
-    await watcher.quit();
+  });
+});
+
+describe('over a Redis Cluster', () => {
+  test('R9 whichever node is killed, what is sent meanwhile and afterwards is delivered', async () => {
+    const caller = await houses['Redis Cluster'].callerOf(ana);
+    const roomId = await newRoom(caller);
+    const start = await versionOf(caller, roomId);
+    const follower = collect(follow(caller, roomId, start));
+    let sent = start;
+    const sayMore = async (times: number) => {
+      for (let index = 0; index < times; index++) sent = (await say(caller, roomId, 'through it all')).seq;
+    };
+    for (const node of cluster.nodes) {
+      await sayMore(5);
+      await node.kill();
+      await sayMore(5);
+      await follower.until(sent);
+      await node.restart();
+    }
+    await sayMore(5);
+    await follower.until(sent);
+    expect(follower.versions()).toEqual(range(start + 1n, sent));
+    await follower.stop();
   });
 });
