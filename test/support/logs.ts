@@ -4,7 +4,7 @@ import type { Logger } from '../../src/kernel/logger.ts';
 
 const line = z.looseObject({ level: z.number(), msg: z.string().optional() });
 
-export type LogLine = z.infer<typeof line>;
+type LogLine = z.infer<typeof line>;
 
 /** A real logger whose lines a test can read. */
 export interface CapturedLog {
