@@ -62,6 +62,12 @@ export function postgresEngine(url: string, poolSize: number, onError: (error: E
     async transaction(work) {
       const client = await pool.connect();
       let broken: Error | undefined;
+      // The pool listens to idle connections only: one that breaks in here would end the process.
+      const onBroken = (error: Error) => {
+        broken = error;
+        onError(error);
+      };
+      client.on('error', onBroken);
       try {
         await client.query('BEGIN');
         const result = await work(runOn(client));
@@ -73,6 +79,7 @@ export function postgresEngine(url: string, poolSize: number, onError: (error: E
         });
         throw translate(error);
       } finally {
+        client.off('error', onBroken);
         // A connection that could not roll back is in an unknown state: it must not go back into the pool.
         client.release(broken);
       }
