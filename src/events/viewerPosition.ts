@@ -61,5 +61,6 @@ export function isLater(snapshot: string, than: string): boolean {
   const [, max = '0', running = ''] = snapshot.split(':');
   const [, thanMax = '0', thanRunning = ''] = than.split(':');
   if (max !== thanMax) return BigInt(max) > BigInt(thanMax);
-  return running.split(',').length <= thanRunning.split(',').length;
+  const count = (ids: string) => (ids === '' ? 0 : ids.split(',').length);
+  return count(running) <= count(thanRunning);
 }
