@@ -11,6 +11,7 @@ import {
   type RoomHint,
   roomChannel,
 } from './catalogue.ts';
+import { commitTogether } from './commitTogether.ts';
 
 /** A message that is about to be sent. */
 export interface MessageDraft {
@@ -42,12 +43,8 @@ type RoomChange =
  * one order, without gaps. Announcements go out after the commit and carry the whole event.
  */
 export interface RoomLog {
-  /** Adds messages in the given order, and counts them as read for their authors. */
-  addMessages(
-    db: TenantQueries,
-    roomId: string,
-    drafts: readonly MessageDraft[],
-  ): Promise<MessageRecord[] | AppendRefusal>;
+  /** Adds a message, and counts it as read for its author. What comes to a room at once is committed together. */
+  addMessage(db: TenantQueries, roomId: string, draft: MessageDraft): Promise<MessageRecord | AppendRefusal>;
   /** Adds a message of kind SYSTEM: it is never unread and does not change the preview. */
   addSystemMessage(
     tx: TenantTransaction,
@@ -58,6 +55,12 @@ export interface RoomLog {
   addChange(tx: TenantTransaction, roomId: string, change: RoomChange): Promise<bigint>;
   /** Tells the room's listeners of something that is not in the log. */
   announce(tenantId: string, hint: RoomHint): void;
+}
+
+interface Addition {
+  readonly db: TenantQueries;
+  readonly roomId: string;
+  readonly draft: MessageDraft;
 }
 
 export function createRoomLog(bus: Bus): RoomLog {
@@ -75,20 +78,27 @@ export function createRoomLog(bus: Bus): RoomLog {
     announceAfter(db, { type: 'MESSAGE_ADDED', roomId, version, actorId, message });
   }
 
+  const addTogether = commitTogether<Addition, MessageRecord | AppendRefusal>(async (additions) => {
+    const [{ db, roomId }] = additions;
+    try {
+      const drafts = additions.map(({ draft }) => draft);
+      const messages = await db.query(insertMessages, ...insertParams(roomId, drafts));
+      if (messages.length === 0) return drafts.map(() => 'room closed' as const);
+      for (const message of messages) announceMessage(db, message);
+      return messages;
+    } catch (error) {
+      if (!(error instanceof ConstraintError)) throw error;
+      // One of them undid them all: each by itself tells which.
+      if (additions.length > 1) return null;
+      if (error.kind === 'not null') return ['not a member'];
+      if (error.kind === 'unique') return ['nonce taken'];
+      throw error;
+    }
+  });
+
   return {
     announce,
-    async addMessages(db, roomId, drafts) {
-      try {
-        const messages = await db.query(insertMessages, ...insertParams(roomId, drafts));
-        if (messages.length === 0) return 'room closed';
-        for (const message of messages) announceMessage(db, message);
-        return messages;
-      } catch (error) {
-        if (error instanceof ConstraintError && error.kind === 'not null') return 'not a member';
-        if (error instanceof ConstraintError && error.kind === 'unique') return 'nonce taken';
-        throw error;
-      }
-    },
+    addMessage: (db, roomId, draft) => addTogether(`${db.tenantId}:${roomId}`, { db, roomId, draft }),
     async addSystemMessage(tx, roomId, { authorId, event, body }) {
       const [message] = await tx.query(insertSystemMessage, roomId, newId(), authorId, event, body);
       if (!message) throw new Error('the room of a system message has to be locked before');

@@ -14,6 +14,7 @@ export interface Sessions {
   open(actor: Actor, end: (reason: string) => void): () => void;
   /** How many are open for an actor. */
   count(actor: Actor): number;
+  /** Ends all that are still open. */
   close(): void;
 }
 
@@ -72,6 +73,7 @@ export function createSessions(deps: {
     count: (actor) => sessions.get(actor.id)?.ends.size ?? 0,
     close() {
       clearInterval(timer);
+      for (const { ends } of sessions.values()) for (const end of ends) end('the server is going away');
       void unsubscribe.then((stop) => stop()).catch(() => undefined);
     },
   };

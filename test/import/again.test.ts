@@ -145,8 +145,8 @@ describe.each(bothDatabases(postgresUrl))('a Slack export that comes again, on $
 async function send(database: Database, tenantId: string, roomId: string, authorId: string, body: string) {
   const roomLog = createRoomLog(createLocalBus());
   const draft = { id: newId(), authorId, kind: 'TEXT', body, nonce: null, replyToId: null } as const;
-  const drafts = [{ ...draft, mentionsRoom: false, mentionedIds: [] }];
-  expect(await roomLog.addMessages(database.forTenant(tenantId), roomId, drafts)).toHaveLength(1);
+  const complete = { ...draft, mentionsRoom: false, mentionedIds: [] };
+  expect(await roomLog.addMessage(database.forTenant(tenantId), roomId, complete)).toMatchObject({ body });
 }
 
 /** The database of a process that dies in the transaction after so many. */

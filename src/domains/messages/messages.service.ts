@@ -70,7 +70,7 @@ async function addMessage(
   if (replyToId) await requireReplyTarget(caller, roomId, replyToId);
   const mentions = await resolveMentions(caller, roomId, body);
   const draft: MessageDraft = { id: newId(), authorId: caller.actor.id, body, nonce, replyToId, ...mentions };
-  const added = await caller.roomLog.addMessages(caller.db, roomId, [draft]);
+  const added = await caller.roomLog.addMessage(caller.db, roomId, draft);
   if (added === 'nonce taken' && nonce !== null) {
     const first = await store.findMessageByNonce(caller.db, roomId, caller.actor.id, nonce);
     if (first) return first;
@@ -78,9 +78,8 @@ async function addMessage(
   // What was true a moment ago is not any more: the statement checked again under the room's lock.
   if (added === 'room closed') throw new RoomArchivedError();
   if (added === 'not a member') throw new NotFoundError('room', 'input.roomId');
-  const message = typeof added === 'string' ? undefined : added[0];
-  if (!message) throw new Error('a message was neither added nor refused');
-  return message;
+  if (added === 'nonce taken') throw new Error('a nonce is taken by no message');
+  return added;
 }
 
 async function requireReplyTarget(caller: Caller, roomId: string, replyToId: string): Promise<void> {
