@@ -65,13 +65,14 @@ export function serveWebSockets(deps: {
       // False closes the socket with 4403. The token is checked once here; the socket ends when it expires.
       async onConnect({ connectionParams, extra }) {
         const actor = await authenticated(authentication, connectionParams, log);
-        if (!actor) return false;
+        // For a socket that was closed meanwhile `onDisconnect` will not be called: nothing may be kept for it.
+        if (!actor || !isOpen(extra.socket)) return false;
         if (sessions.count(actor) >= limits.socketsPerUser) {
-          extra.socket.close(tryAgainLater, `a user has at most ${limits.socketsPerUser} sockets here`);
-          return;
+          end(extra.socket, tryAgainLater, `a user has at most ${limits.socketsPerUser} sockets here`);
+          return false;
         }
         const id = randomUUID();
-        const forget = sessions.open(actor, (reason) => extra.socket.close(CloseCode.Forbidden, reason));
+        const forget = sessions.open(actor, (reason) => end(extra.socket, CloseCode.Forbidden, reason));
         Object.assign(extra, { actor, id, forget, operations: 0 });
         observer.connected(actor, id);
         return true;
@@ -81,6 +82,8 @@ export function serveWebSockets(deps: {
         if (extra.id !== undefined) observer.disconnected(extra.id);
       },
       async onSubscribe({ extra, subscriptions: open }, operationId, params) {
+        // Until the client closes it too, a socket still receives; its right to ask for anything has ended.
+        if (!isOpen(extra.socket)) return [new GraphQLError('the socket is being closed')];
         if (Object.keys(open).length > limits.operationsPerSocket) {
           return [
             new GraphQLError(`a socket has at most ${limits.operationsPerSocket} operations open`, {
@@ -125,7 +128,7 @@ export function serveWebSockets(deps: {
         // iterates has no values, and tells it when the operation is complete.
         return writeTo(socket, operationId, results, {
           bufferBytes: limits.bufferBytes,
-          onTooSlow: () => socket.close(tryAgainLater, 'too slow: resync'),
+          onTooSlow: () => end(socket, tryAgainLater, 'too slow: resync'),
         });
       },
     },
@@ -133,16 +136,35 @@ export function serveWebSockets(deps: {
     limits.pingEvery,
   );
   // graphql-ws prints the error of a socket with its stack, but it is the client's: a message too large, a broken frame.
-  sockets.on('connection', (socket) => {
+  sockets.on('connection', (socket, request) => {
     socket.removeAllListeners('error');
     socket.on('error', (error) => log.debug({ reason: error.message }, 'a socket broke the protocol'));
+    // Who does not take the answers is not asked for more questions: otherwise they would pile up here without bound.
+    socket.on('message', () => {
+      if (socket.bufferedAmount <= limits.bufferBytes || socket.isPaused) return;
+      socket.pause();
+      request.socket.once('drain', () => socket.resume());
+    });
   });
   return {
     async close(): Promise<void> {
-      for (const client of sockets.clients) client.close(goingAway, 'the server is going away');
+      for (const client of sockets.clients) end(client, goingAway, 'the server is going away');
       await disposable.dispose();
     },
   };
+}
+
+function isOpen(socket: WebSocket): boolean {
+  return socket.readyState === socket.OPEN;
+}
+
+/** How long a client has to answer that its socket is being closed; then it is cut. */
+const closeWithin = 5_000;
+
+function end(socket: WebSocket, code: number, reason: string): void {
+  socket.close(code, reason);
+  const timer = setTimeout(() => socket.terminate(), closeWithin);
+  socket.once('close', () => clearTimeout(timer));
 }
 
 function onSocket(args: ExecutionArgs): OnSocket {

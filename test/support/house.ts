@@ -13,6 +13,8 @@ export interface HouseOptions {
   /** What this file may use of Redis; absent: what every process uses. */
   readonly redisPrefix?: string;
   readonly poolSize?: number;
+  /** Environment variables besides, such as limits. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 /** One process of the back end without its transport: for tests of use cases and of live delivery. */
@@ -34,6 +36,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     REDIS_PREFIX: options.redisPrefix,
     AUTH_JWT_SECRET: secret,
     ROLES: 'api',
+    ...options.settings,
   });
   const log = captureLog();
   const foundation = await openFoundation(config, log.logger);

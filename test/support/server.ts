@@ -17,16 +17,21 @@ export interface TestServer extends House {
   /** Where GraphQL is. */
   readonly url: string;
   signIn(person: Person): Promise<Visitor>;
+  /** As at SIGTERM; otherwise it stops after the last test of the file. */
+  stop(): Promise<void>;
 }
 
 /** Starts it, and stops it after the last test of the file. Several on one database and Redis act as one. */
 export async function startServer(options: HouseOptions): Promise<TestServer> {
   const house = await openHouse(options);
   const api = await startApi(house.config, house.foundation, house.log.logger, false);
-  afterAll(() => api.close());
+  let stopping: Promise<void> | undefined;
+  const stop = () => (stopping ??= api.close());
+  afterAll(stop);
   return {
     ...house,
     url: api.url,
+    stop,
     async signIn(person) {
       const client = createClient(api.url, await signToken(person));
       const { data } = await client.query('{ viewer { actor { id } } }');
