@@ -9,6 +9,7 @@ import { createPresence } from './domains/presence/presence.service.ts';
 import type { Presence } from './domains/presence/presence.types.ts';
 import { presenceStores } from './domains/presence/stores.service.ts';
 import { createTyping } from './domains/presence/typing.service.ts';
+import { auditTrailOf } from './events/auditTrail.ts';
 import type { Bus } from './events/bus.ts';
 import { createLiveDelivery, type LiveDelivery } from './events/live.ts';
 import { createLocalBus } from './events/localBus.ts';
@@ -73,6 +74,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       bus,
       roomLog,
       live,
+      audit: auditTrailOf({ actor, origin }),
       presence,
       typing,
     }),

@@ -62,11 +62,18 @@ async function runTransaction<T>(
   work: (tx: TenantTransaction) => Promise<T>,
 ): Promise<T> {
   for (let attempt = 1; ; attempt++) {
+    const last: (() => Promise<void>)[] = [];
     const callbacks: (() => void)[] = [];
     try {
-      const result = await engine.transaction((run) =>
-        work({ ...queriesOf(run, tenantId), afterCommit: (callback) => callbacks.push(callback) }),
-      );
+      const result = await engine.transaction(async (run) => {
+        const done = await work({
+          ...queriesOf(run, tenantId),
+          beforeCommit: (step) => last.push(step),
+          afterCommit: (callback) => callbacks.push(callback),
+        });
+        for (const step of last) await step();
+        return done;
+      });
       for (const callback of callbacks) callback();
       return result;
     } catch (error) {

@@ -32,6 +32,11 @@ export interface TenantQueries {
 
 /** A transaction of one tenant. */
 export interface TenantTransaction extends TenantQueries {
+  /**
+   * Runs right before the commit, in order, still inside the transaction: for what takes a lock that many share and so
+   * has to be held shortest. A failure rolls the whole transaction back.
+   */
+  beforeCommit(work: () => Promise<void>): void;
   /** Calls back after the commit, in order; never when the transaction fails. */
   afterCommit(callback: () => void): void;
 }

@@ -1,4 +1,5 @@
 import type { TenantDb } from '../db/database.ts';
+import type { AuditTrail } from '../events/auditTrail.ts';
 import type { Bus } from '../events/bus.ts';
 import type { LiveDelivery } from '../events/live.ts';
 import type { RoomLog } from '../events/roomLog.ts';
@@ -14,6 +15,8 @@ export interface Caller {
   readonly bus: Bus;
   readonly roomLog: RoomLog;
   readonly live: LiveDelivery;
+  /** Where critical actions are recorded, in the transaction that does them. */
+  readonly audit: AuditTrail;
   readonly presence: Presence;
   readonly typing: Typing;
 }

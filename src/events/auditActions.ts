@@ -1,0 +1,22 @@
+/**
+ * Every action that is written to the audit trail, as `resource.action`, with what happened. test/api/audit.test.ts does
+ * each of them through the API and fails for one that it does not know: add it there too.
+ */
+export const auditActions = {
+  'admin.signIn': 'an admin used a token for the first time',
+  'user.deactivate': 'the access of somebody was ended',
+  'user.reactivate': 'the access of somebody was given back',
+  'room.create': 'a room was created, or a direct room opened',
+  'room.rename': 'a room got another name',
+  'room.archive': 'a room was archived',
+  'room.unarchive': 'an archived room was brought back',
+  'member.add': 'somebody was added to a room',
+  'member.join': 'somebody joined a channel',
+  'member.leave': 'somebody left a room',
+  'member.remove': 'somebody was removed from a room',
+  'member.setRole': 'the role of a member was changed',
+  'message.delete': 'a message was deleted, by its author or another',
+  'import.run': 'the export of another product was loaded',
+} as const satisfies Record<string, string>;
+
+export type AuditAction = keyof typeof auditActions;
