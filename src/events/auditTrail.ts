@@ -98,9 +98,6 @@ export function recordAudit(tx: TenantTransaction, by: AuditedBy, what: AuditedA
   });
 }
 
-/** Longer user agents are cut: they are the client's, and only a hint. */
-const maxUserAgent = 500;
-
 async function append(tx: TenantTransaction, entries: readonly Pending[]): Promise<void> {
   const [head] = await tx.query(advanceHead, entries.length);
   if (!head) throw new Error('an upsert gave no row');
@@ -115,7 +112,7 @@ async function append(tx: TenantTransaction, entries: readonly Pending[]): Promi
       ...what,
       requestId: origin.requestId,
       address: origin.address,
-      userAgent: origin.userAgent?.slice(0, maxUserAgent) ?? null,
+      userAgent: origin.userAgent,
       createdAt: head.at,
       previousHash: hash,
     };

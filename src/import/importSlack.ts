@@ -1,6 +1,8 @@
 import type { Database } from '../db/database.ts';
 import type { TenantTransaction } from '../db/sql.ts';
+import { type AuditMetadata, recordAudit } from '../events/auditTrail.ts';
 import { newId } from '../kernel/ids.ts';
+import { type Origin, ownOrigin } from '../kernel/origin.ts';
 import { addProblem, count, emptyReport, type ImportReport } from './report.ts';
 import type { ListedRoom, SlackExport } from './slack.export.ts';
 import { loadPeople } from './slack.people.ts';
@@ -33,6 +35,8 @@ export async function importSlackExport(database: Database, options: ImportOptio
   const started = performance.now();
   const tenantId = await ensureTenant(database, options.tenant);
   const report = emptyReport(tenantId);
+  const origin = ownOrigin();
+  await audit(database, tenantId, origin, 'import.start', { from: 'slack', files: source.fileCount });
   for (const problem of source.userProblems) addProblem(report, problem);
   const people = await loadPeople(database, tenantId, source.users, report);
   await people.save();
@@ -49,8 +53,24 @@ export async function importSlackExport(database: Database, options: ImportOptio
   for (const file of source.strayFolders(rooms.map(({ room }) => room))) {
     addProblem(report, { file, index: null, reason: 'is the folder of no room that is listed' });
   }
+  const { actors, messages } = report;
+  const added = { users: actors.added, rooms: report.rooms.added, messages: messages.added };
+  await audit(database, tenantId, origin, 'import.finish', { from: 'slack', ...added });
   report.seconds = (performance.now() - started) / 1000;
   return report;
+}
+
+/** An import is nobody's in the tenant: whoever runs it has the database. */
+async function audit(
+  database: Database,
+  tenantId: string,
+  origin: Origin,
+  action: 'import.start' | 'import.finish',
+  metadata: AuditMetadata,
+): Promise<void> {
+  await database.forTenant(tenantId).transaction(async (tx) => {
+    recordAudit(tx, { actor: null, origin }, { action, targetType: 'Tenant', targetId: null, metadata });
+  });
 }
 
 async function ensureTenant({ prisma }: Database, key: string): Promise<string> {

@@ -1,14 +1,19 @@
+import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { AuthConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { parseClaims } from '../domains/identity/identity.rules.ts';
-import { signIn } from '../domains/identity/identity.service.ts';
+import { recordSignIn, signIn } from '../domains/identity/identity.service.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { UnauthenticatedError } from '../kernel/errors.ts';
+import type { Origin } from '../kernel/origin.ts';
 
 export interface Authentication {
-  /** @throws UnauthenticatedError for a token that is forged, expired, of another issuer or audience, or incomplete. */
-  authenticate(token: string): Promise<Actor>;
+  /**
+   * The actor of a token. The first use of an admin's token is recorded in the audit trail.
+   * @throws UnauthenticatedError for a token that is forged, expired, of another issuer or audience, or incomplete.
+   */
+  authenticate(token: string, origin: Origin): Promise<Actor>;
   /** What was remembered of this actor's tokens counts no more. */
   forget(actorId: string): void;
 }
@@ -21,13 +26,26 @@ export function createAuthentication(config: AuthConfig, database: Database): Au
   const verify = createVerifier(config);
   const remembered = new Map<string, { readonly actor: Promise<Actor>; readonly until: number }>();
 
-  async function signInWith(token: string): Promise<Actor> {
+  // Tokens whose first use is recorded: asks the database once for each, not whenever what was remembered has run out.
+  const recorded = new Set<string>();
+
+  async function signInWith(token: string, origin: Origin): Promise<Actor> {
     const claims = parseClaims(await verify(token));
     if (typeof claims === 'string') throw new UnauthenticatedError(`the token cannot be used: ${claims}`);
-    return signIn(database, claims);
+    const actor = await signIn(database, claims);
+    if (actor.role === 'ADMIN') await recordOnce(actor, token, origin);
+    return actor;
   }
 
-  async function authenticate(token: string): Promise<Actor> {
+  async function recordOnce(actor: Actor, token: string, origin: Origin): Promise<void> {
+    const hash = createHash('sha256').update(token).digest('hex');
+    if (recorded.has(hash)) return;
+    await recordSignIn(database, actor, hash, origin);
+    if (recorded.size >= rememberAtMost) recorded.clear();
+    recorded.add(hash);
+  }
+
+  async function authenticate(token: string, origin: Origin): Promise<Actor> {
     const now = Date.now();
     const known = remembered.get(token);
     if (known && known.until > now) {
@@ -35,7 +53,7 @@ export function createAuthentication(config: AuthConfig, database: Database): Au
       if (actor.expiresAt.getTime() <= now) throw new UnauthenticatedError('the token has expired');
       return actor;
     }
-    const actor = signInWith(token);
+    const actor = signInWith(token, origin);
     remembered.delete(token);
     remembered.set(token, { actor, until: now + rememberFor });
     // The oldest goes first: a Map keeps the order of insertion.

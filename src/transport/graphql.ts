@@ -49,7 +49,7 @@ export function createGraphql(deps: {
     context: async ({ request, actor, connectionId, origin = ownOrigin() }) => {
       if (actor) return createContext(callerFor(actor, origin), connectionId);
       const token = bearerToken(request.headers.get('authorization'));
-      return createContext(token === null ? null : callerFor(await authentication.authenticate(token), origin));
+      return createContext(token === null ? null : callerFor(await authentication.authenticate(token, origin), origin));
     },
   });
 }

@@ -10,6 +10,7 @@ import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
+import type { Origin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 import { originOf } from './http.ts';
@@ -64,7 +65,7 @@ export function serveWebSockets(deps: {
       connectionInitWaitTimeout: limits.initTimeout,
       // False closes the socket with 4403. The token is checked once here; the socket ends when it expires.
       async onConnect({ connectionParams, extra }) {
-        const actor = await authenticated(authentication, connectionParams, log);
+        const actor = await authenticated(authentication, connectionParams, originOf(extra.request), log);
         // For a socket that was closed meanwhile `onDisconnect` will not be called: nothing may be kept for it.
         if (!actor || !isOpen(extra.socket)) return false;
         if (sessions.count(actor) >= limits.socketsPerUser) {
@@ -171,13 +172,18 @@ function onSocket(args: ExecutionArgs): OnSocket {
   return args.rootValue as OnSocket;
 }
 
-async function authenticated(authentication: Authentication, params: unknown, log: Logger): Promise<Actor | null> {
+async function authenticated(
+  authentication: Authentication,
+  params: unknown,
+  origin: Origin,
+  log: Logger,
+): Promise<Actor | null> {
   const parsed = initPayload.safeParse(params ?? {});
   if (!parsed.success) return null;
   const { token, authorization, Authorization } = parsed.data;
   try {
     const given = token ?? bearerToken(authorization ?? Authorization);
-    return given ? await authentication.authenticate(given) : null;
+    return given ? await authentication.authenticate(given, origin) : null;
   } catch (error) {
     if (!(error instanceof DomainError)) log.error({ err: error }, 'a token could not be checked');
     return null;

@@ -1,8 +1,11 @@
 import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
 import type { Database } from '../../db/database.ts';
 import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
+import { recordAudit } from '../../events/auditTrail.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { NotFoundError, UnauthenticatedError, ValidationError } from '../../kernel/errors.ts';
+import { encodeId, type NodeType } from '../../kernel/ids.ts';
+import type { Origin } from '../../kernel/origin.ts';
 import { parseText } from '../../kernel/text.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
@@ -30,6 +33,26 @@ export async function signIn(database: Database, claims: Claims): Promise<Actor>
     permissions: new Set(claims.permissions),
     expiresAt: claims.expiresAt,
   };
+}
+
+/**
+ * Records in the audit trail that an admin uses a token, unless that was recorded before, by whatever process.
+ * @param tokenHash of the token; the token itself is kept nowhere.
+ */
+export async function recordSignIn(database: Database, actor: Actor, tokenHash: string, origin: Origin): Promise<void> {
+  await database.forTenant(actor.tenantId).transaction(async (tx) => {
+    if (!(await store.noteToken(tx, tokenHash, actor.expiresAt))) return;
+    recordAudit(
+      tx,
+      { actor, origin },
+      {
+        action: 'admin.signIn',
+        targetType: actor.kind === 'SERVICE_ACCOUNT' ? 'ServiceAccount' : 'User',
+        targetId: actor.id,
+        metadata: { tokenExpiresAt: actor.expiresAt.toISOString() },
+      },
+    );
+  });
 }
 
 function describes(claims: Claims, row: store.ActorRow): boolean {
@@ -65,8 +88,27 @@ export async function listUsers(caller: Caller, args: PageArgs, search: string |
 export async function setDeactivated(caller: Caller, userId: string, deactivated: boolean): Promise<void> {
   requireInTenant(caller.actor, identityRules.deactivate);
   if (userId === caller.actor.id) throw new ValidationError('input.userId', 'must be somebody else');
-  if (!(await store.setDeactivated(caller.db, userId, deactivated))) throw new NotFoundError('user', 'input.userId');
-  if (deactivated) caller.bus.publish(revocationChannel, userId);
+  await caller.db.transaction(async (tx) => {
+    const account = await store.setDeactivated(tx, userId, deactivated);
+    if (!account) throw new NotFoundError('user', 'input.userId');
+    if (!account.changed) return;
+    caller.audit.record(tx, {
+      action: deactivated ? 'user.deactivate' : 'user.reactivate',
+      targetType: nodeTypeOf(account),
+      targetId: userId,
+      metadata: { name: account.name },
+    });
+    if (deactivated) tx.afterCommit(() => caller.bus.publish(revocationChannel, userId));
+  });
+}
+
+function nodeTypeOf(actor: Pick<store.ActorRow, 'kind'>): NodeType {
+  return actor.kind === 'SERVICE_ACCOUNT' ? 'ServiceAccount' : 'User';
+}
+
+/** The id by which clients know an actor. */
+export function publicActorId(actor: Pick<store.ActorRow, 'id' | 'kind'>): string {
+  return encodeId(nodeTypeOf(actor), actor.id);
 }
 
 export function userCursor(user: store.ActorRow): string {

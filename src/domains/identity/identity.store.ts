@@ -1,7 +1,7 @@
 import type { Database, TenantDb } from '../../db/database.ts';
 import type { Actor as ActorRow, Tenant } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
-import { sql, type TenantQueries } from '../../db/sql.ts';
+import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 import { newId } from '../../kernel/ids.ts';
 import type { Claims } from './identity.rules.ts';
 
@@ -62,6 +62,20 @@ const upsertActor = sql<ActorRow>(
    RETURNING ${actorColumns}`,
 );
 
+const noteTokenStatement = sql<{ noted: number }>(
+  'identity.noteToken',
+  `WITH expired AS (
+     DELETE FROM audit_sign_ins WHERE tenant_id = $1 AND expires_at < now() AND token_hash <> $2
+   )
+   INSERT INTO audit_sign_ins (tenant_id, token_hash, expires_at) VALUES ($1, $2, $3)
+   ON CONFLICT DO NOTHING RETURNING 1 AS noted`,
+);
+
+/** Notes the hash of a token until the token ends. @returns whether it is the first time, on any process. */
+export async function noteToken(tx: TenantTransaction, tokenHash: string, expiresAt: Date): Promise<boolean> {
+  return (await tx.query(noteTokenStatement, tokenHash, expiresAt)).length > 0;
+}
+
 /** The actors with these ids; those that do not exist in the tenant are missing. */
 export async function findActors(db: TenantDb, ids: readonly string[]): Promise<ActorRow[]> {
   return db.query(actorsByIds, ids);
@@ -72,15 +86,19 @@ const actorsByIds = sql<ActorRow>(
   `SELECT ${actorColumns} FROM actors WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
 );
 
-const deactivateStatement = sql<{ id: string }>(
+const deactivateStatement = sql<Pick<ActorRow, 'id' | 'kind' | 'name'> & { changed: boolean }>(
   'identity.setDeactivated',
-  `UPDATE actors SET deactivated_at = CASE WHEN $3 THEN coalesce(deactivated_at, now()) END, updated_at = now()
-   WHERE tenant_id = $1 AND id = $2 AND kind <> 'CONTACT' RETURNING id`,
+  `UPDATE actors SET deactivated_at = CASE WHEN $3 THEN coalesce(actors.deactivated_at, now()) END, updated_at = now()
+   FROM (
+     SELECT id, deactivated_at FROM actors WHERE tenant_id = $1 AND id = $2 AND kind <> 'CONTACT' FOR NO KEY UPDATE
+   ) AS before
+   WHERE actors.tenant_id = $1 AND actors.id = before.id
+   RETURNING actors.id, actors.kind, actors.name, (before.deactivated_at IS NOT NULL) <> $3 AS changed`,
 );
 
-/** @returns whether there is such an actor. */
-export async function setDeactivated(db: TenantQueries, id: string, deactivated: boolean): Promise<boolean> {
-  return (await db.query(deactivateStatement, id, deactivated)).length > 0;
+/** @returns the actor and whether this changed anything; null where there is no such actor. */
+export async function setDeactivated(tx: TenantTransaction, id: string, deactivated: boolean) {
+  return (await tx.query(deactivateStatement, id, deactivated))[0] ?? null;
 }
 
 /** One row more than the page holds, in the page's own direction; by name. */

@@ -9,7 +9,7 @@ import {
   RoomArchivedError,
   ValidationError,
 } from '../../kernel/errors.ts';
-import { newId } from '../../kernel/ids.ts';
+import { encodeId, newId } from '../../kernel/ids.ts';
 import type { Caller } from '../caller.ts';
 import { allowed, changeRoom, requireActiveRoom } from '../rooms/rooms.access.ts';
 import { loadRooms, type RoomView } from '../rooms/rooms.service.ts';
@@ -141,6 +141,17 @@ export async function deleteMessage(caller: Caller, messageId: string) {
   ) => {
     const deleted = await store.deleteMessage(tx, messageId);
     if (!deleted) return { message: found, version: view.room.version };
+    const { authorId, createdAt } = deleted;
+    caller.audit.record(tx, {
+      action: 'message.delete',
+      targetType: 'Message',
+      targetId: messageId,
+      metadata: {
+        roomId: encodeId('Room', found.roomId),
+        own: authorId === caller.actor.id,
+        sentAt: createdAt.toISOString(),
+      },
+    });
     const change = { kind: 'MESSAGE_DELETED', actorId: caller.actor.id, message: deleted } as const;
     return { message: deleted, version: await caller.roomLog.addChange(tx, found.roomId, change) };
   };

@@ -4,7 +4,7 @@ import type { RoomRole } from '../../kernel/actor.ts';
 import { NotFoundError, RoomKindError } from '../../kernel/errors.ts';
 import type { Caller } from '../caller.ts';
 import { loadActors } from '../identity/identity.service.ts';
-import { requirePeople } from './opening.service.ts';
+import { recordMember, requirePeople } from './opening.service.ts';
 import { changeRoom, requireRoom } from './rooms.access.ts';
 import { requireOpenMembership, requireOwnerLeft, requireRank, roomRules } from './rooms.rules.ts';
 import { report } from './rooms.service.ts';
@@ -22,6 +22,7 @@ export async function joinRoom(caller: Caller, roomId: string): Promise<void> {
     if (!joined) return;
     await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_ADDED', actorId, memberId: actorId });
     await report(caller, tx, roomId, 'MEMBER_JOINED', `${name} joined`);
+    caller.audit.record(tx, { action: 'member.join', targetType: 'Room', targetId: roomId, metadata: {} });
   });
 }
 
@@ -35,6 +36,8 @@ export async function leaveRoom(caller: Caller, roomId: string): Promise<void> {
     await report(caller, tx, roomId, 'MEMBER_LEFT', `${name} left`);
     await store.deleteMember(tx, roomId, actorId);
     await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_REMOVED', actorId, memberId: actorId });
+    const metadata = { role: member.role };
+    caller.audit.record(tx, { action: 'member.leave', targetType: 'Room', targetId: roomId, metadata });
   };
   await changeRoom(caller, roomRules.leave, roomId, work, { archivedToo: true });
 }
@@ -46,7 +49,7 @@ export async function leaveRoom(caller: Caller, roomId: string): Promise<void> {
 export async function addMembers(caller: Caller, roomId: string, userIds: readonly string[]): Promise<void> {
   const ids = [...new Set(userIds)];
   await requireRoom(caller, roomRules.addMembers, roomId, 'input.roomId');
-  const names = await requirePeople(caller, ids, 'input.userIds');
+  const people = await requirePeople(caller, ids, 'input.userIds');
   await changeRoom(caller, roomRules.addMembers, roomId, async (tx, { room }) => {
     requireOpenMembership(room.kind, 'adding members');
     const drafts = ids.map((actorId) => ({ actorId, role: 'MEMBER' as const }));
@@ -55,8 +58,10 @@ export async function addMembers(caller: Caller, roomId: string, userIds: readon
     for (const memberId of added) {
       await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_ADDED', actorId: caller.actor.id, memberId });
     }
-    const newcomers = names.filter((_, index) => added.has(ids[index] ?? ''));
-    await report(caller, tx, roomId, 'MEMBER_ADDED', `${caller.actor.name} added ${newcomers.join(', ')}`);
+    const newcomers = people.filter(({ id }) => added.has(id));
+    const names = newcomers.map(({ name }) => name).join(', ');
+    await report(caller, tx, roomId, 'MEMBER_ADDED', `${caller.actor.name} added ${names}`);
+    for (const person of newcomers) recordMember(caller, tx, 'member.add', roomId, person, { role: 'MEMBER' });
   });
 }
 
@@ -72,11 +77,13 @@ export async function removeMember(caller: Caller, roomId: string, memberId: str
     await store.deleteMember(tx, roomId, memberId);
     await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_REMOVED', actorId: caller.actor.id, memberId });
     await report(caller, tx, roomId, 'MEMBER_REMOVED', `${caller.actor.name} removed ${person?.name}`);
+    if (person) recordMember(caller, tx, 'member.remove', roomId, person, { role: target.role });
   });
 }
 
 /** @throws NotFoundError, ForbiddenError, RoomKindError, RoomArchivedError, LastOwnerError */
 export async function setMemberRole(caller: Caller, roomId: string, memberId: string, role: RoomRole): Promise<void> {
+  const [person] = await loadActors(caller, [memberId]);
   await changeRoom(caller, roomRules.setMemberRole, roomId, async (tx, { room, member: own }) => {
     requireOpenMembership(room.kind, 'changing roles');
     const target = await store.findMember(tx, roomId, memberId);
@@ -86,6 +93,7 @@ export async function setMemberRole(caller: Caller, roomId: string, memberId: st
     requireOwnerLeft(target.role, await store.countMembers(tx, roomId));
     await store.updateRole(tx, roomId, memberId, role);
     await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_UPDATED', actorId: caller.actor.id, memberId });
+    if (person) recordMember(caller, tx, 'member.setRole', roomId, person, { from: target.role, to: role });
   });
 }
 

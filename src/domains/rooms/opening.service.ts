@@ -1,7 +1,9 @@
+import type { TenantTransaction } from '../../db/sql.ts';
+import type { AuditMetadata } from '../../events/auditTrail.ts';
 import { NotFoundError, ValidationError } from '../../kernel/errors.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
-import { loadActors } from '../identity/identity.service.ts';
+import { type ActorRow, loadActors, publicActorId } from '../identity/identity.service.ts';
 import { maxMembersAtOnce, roomRules } from './rooms.rules.ts';
 import { parseName, parseTopic } from './rooms.service.ts';
 import * as store from './rooms.store.ts';
@@ -17,7 +19,7 @@ export async function openDirectRoom(caller: Caller, userId: string): Promise<st
   const directKey = [caller.actor.id, userId].sort().join(':');
   const existing = await store.findDirectRoom(caller.db, directKey);
   if (existing) return existing;
-  await requirePeople(caller, [userId], 'input.userId');
+  const others = await requirePeople(caller, [userId], 'input.userId');
   const created = await caller.db.transaction(async (tx) => {
     const draft = { kind: 'DIRECT', name: null, topic: null, creatorId: caller.actor.id, directKey } as const;
     const room = await store.insertRoom(tx, draft);
@@ -26,6 +28,7 @@ export async function openDirectRoom(caller: Caller, userId: string): Promise<st
       { actorId: caller.actor.id, role: 'MEMBER' },
       { actorId: userId, role: 'MEMBER' },
     ]);
+    recordCreation(caller, tx, room, others);
     return room.id;
   });
   // The other side opened it in the same moment: the insert waited for that transaction, whose room is visible now.
@@ -51,23 +54,24 @@ export async function createRoom(
   requireInTenant(caller.actor, roomRules.create);
   const name = parseName(input.name);
   const topic = input.topic === undefined ? null : parseTopic(input.topic) || null;
-  const others = [...new Set(input.memberIds)].filter((id) => id !== caller.actor.id);
-  await requirePeople(caller, others, 'input.memberIds');
+  const otherIds = [...new Set(input.memberIds)].filter((id) => id !== caller.actor.id);
+  const others = await requirePeople(caller, otherIds, 'input.memberIds');
   return caller.db.transaction(async (tx) => {
     const draft = { kind: input.kind, name, topic, creatorId: caller.actor.id, directKey: null };
     const room = await store.insertRoom(tx, draft);
     if (!room) throw new Error('a room without a direct key cannot exist already');
     await addFirstMembers(caller, tx, room.id, [
       { actorId: caller.actor.id, role: 'OWNER' },
-      ...others.map((actorId) => ({ actorId, role: 'MEMBER' as const })),
+      ...otherIds.map((actorId) => ({ actorId, role: 'MEMBER' as const })),
     ]);
+    recordCreation(caller, tx, room, others);
     return room.id;
   });
 }
 
 async function addFirstMembers(
   caller: Caller,
-  tx: Parameters<typeof store.insertMembers>[0],
+  tx: TenantTransaction,
   roomId: string,
   members: Parameters<typeof store.insertMembers>[2],
 ): Promise<void> {
@@ -77,15 +81,35 @@ async function addFirstMembers(
   }
 }
 
+function recordCreation(caller: Caller, tx: TenantTransaction, room: store.Room, others: readonly ActorRow[]): void {
+  const { id: targetId, kind, name } = room;
+  const metadata = { kind, name, members: others.length + 1 };
+  caller.audit.record(tx, { action: 'room.create', targetType: 'Room', targetId, metadata });
+  for (const person of others) recordMember(caller, tx, 'member.add', room.id, person, { role: 'MEMBER' });
+}
+
+/** Records what was done to somebody's membership. */
+export function recordMember(
+  caller: Caller,
+  tx: TenantTransaction,
+  action: 'member.add' | 'member.remove' | 'member.setRole',
+  roomId: string,
+  person: ActorRow,
+  metadata: AuditMetadata,
+): void {
+  const member = { memberId: publicActorId(person), memberName: person.name };
+  caller.audit.record(tx, { action, targetType: 'Room', targetId: roomId, metadata: { ...member, ...metadata } });
+}
+
 /**
- * @returns their names, in the order of the ids.
+ * @returns them, in the order of the ids.
  * @throws ValidationError for too many, NotFoundError when one is not an active user or service account of the tenant.
  */
-export async function requirePeople(caller: Caller, ids: readonly string[], field: string): Promise<string[]> {
+export async function requirePeople(caller: Caller, ids: readonly string[], field: string): Promise<ActorRow[]> {
   if (ids.length > maxMembersAtOnce) throw new ValidationError(field, `must not name more than ${maxMembersAtOnce}`);
   const people = await loadActors(caller, ids);
   return people.map((person) => {
     if (!person || person.kind === 'CONTACT' || person.deactivatedAt) throw new NotFoundError('user', field);
-    return person.name;
+    return person;
   });
 }

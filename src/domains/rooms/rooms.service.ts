@@ -77,7 +77,11 @@ export async function updateRoom(
     if (next.name === room.name && next.topic === room.topic) return;
     await store.updateRoom(tx, roomId, next);
     await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
-    if (next.name !== room.name) await report(caller, tx, roomId, 'ROOM_RENAMED', `renamed the room to ${next.name}`);
+    if (next.name !== room.name) {
+      await report(caller, tx, roomId, 'ROOM_RENAMED', `renamed the room to ${next.name}`);
+      const metadata = { from: room.name, to: next.name };
+      caller.audit.record(tx, { action: 'room.rename', targetType: 'Room', targetId: roomId, metadata });
+    }
     if (next.topic !== room.topic) {
       const what = next.topic === null ? 'removed the topic' : `set the topic to ${next.topic}`;
       await report(caller, tx, roomId, 'TOPIC_CHANGED', what);
@@ -92,10 +96,12 @@ export async function setArchived(caller: Caller, roomId: string, archived: bool
     if ((room.archivedAt !== null) === archived) return;
     await store.updateRoom(tx, roomId, { ...room, archivedAt: archived ? new Date() : null });
     await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
-    const [event, verb] = archived
-      ? (['ROOM_ARCHIVED', 'archived'] as const)
-      : (['ROOM_UNARCHIVED', 'unarchived'] as const);
+    const [event, verb, action] = archived
+      ? (['ROOM_ARCHIVED', 'archived', 'room.archive'] as const)
+      : (['ROOM_UNARCHIVED', 'unarchived', 'room.unarchive'] as const);
     await report(caller, tx, roomId, event, `${verb} the room`);
+    const metadata = { name: room.name };
+    caller.audit.record(tx, { action, targetType: 'Room', targetId: roomId, metadata });
   };
   await changeRoom(caller, roomRules.archive, roomId, work, { archivedToo: true });
 }
