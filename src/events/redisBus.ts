@@ -31,7 +31,8 @@ export function createRedisBus(url: string, prefix: string, onError: (error: Err
     publisher,
     subscriber,
     serializer: (payload: string) => payload,
-    deserializer: (payload) => payload,
+    // It gives bytes, and the bus promises text.
+    deserializer: (payload) => payload.toString(),
   });
   let mayHaveLost = false;
   const callbacks: (() => void)[] = [];
