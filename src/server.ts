@@ -126,7 +126,7 @@ export async function startApi(
   const authentication = createAuthentication(config.auth, database);
   const sessions = createSessions({ database, bus, log, onRevoked: authentication.forget });
   const subscriptions = createSharedExecution({ mask: createErrorMask(log), onExecute: options.onExecute });
-  const yoga = createGraphql({ authentication, sessions, subscriptions, callerFor, log, graphiql, corsOrigins });
+  const yoga = createGraphql({ authentication, sessions, subscriptions, callerFor, log, limits, graphiql, corsOrigins });
   const server = createHttpServer({ yoga, checks: { database: () => database.ping(), events: () => bus.ping() } });
   const observer: ConnectionObserver = {
     connected: (actor, connectionId) => void presence.connect(actor, connectionId),

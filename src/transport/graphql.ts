@@ -1,11 +1,13 @@
-import type { ExecutionArgs } from 'graphql';
+import type { ServerResponse } from 'node:http';
+import { type ExecutionArgs, GraphQLError } from 'graphql';
 import { createYoga, type GraphiQLOptions, type Plugin, type YogaServerInstance } from 'graphql-yoga';
+import type { Limits } from '../config.ts';
 import type { Caller } from '../domains/caller.ts';
-import { filterMap, onceEnded } from '../events/iterators.ts';
+import { endingWith, onceEnded } from '../events/iterators.ts';
 import { type Context, createContext } from '../graphql/context.ts';
 import { createErrorMask } from '../graphql/errors.ts';
 import { schema } from '../graphql/schema.ts';
-import type { SharedExecution } from '../graphql/sharedExecution.ts';
+import type { SharedExecution, SharedResult } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { type Origin, ownOrigin } from '../kernel/origin.ts';
@@ -15,8 +17,9 @@ import type { Sessions } from './sessions.ts';
 
 export const graphqlPath = '/graphql';
 
-/** What a WebSocket connection has already settled when an operation comes in. */
+/** What a WebSocket connection has already settled when an operation comes in; and over HTTP, where the answer goes. */
 interface ConnectionContext {
+  readonly res?: ServerResponse;
   readonly actor?: Actor;
   readonly connectionId?: string;
   readonly origin?: Origin;
@@ -31,10 +34,11 @@ export function createGraphql(deps: {
   subscriptions: SharedExecution;
   callerFor: (actor: Actor, origin: Origin) => Caller;
   log: Logger;
+  limits: Limits;
   graphiql: GraphiQLOptions | false;
   corsOrigins: readonly string[];
 }): Yoga {
-  const { authentication, sessions, subscriptions, callerFor, log, graphiql, corsOrigins } = deps;
+  const { authentication, sessions, subscriptions, callerFor, log, limits, graphiql, corsOrigins } = deps;
   return createYoga<ConnectionContext>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -45,7 +49,7 @@ export function createGraphql(deps: {
     logging: false,
     maskedErrors: { maskError: createErrorMask(log) },
     cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders: ['authorization', 'content-type'] },
-    plugins: [useSharedSubscriptions(subscriptions, sessions)],
+    plugins: [useSharedSubscriptions(subscriptions, sessions, limits)],
     context: async ({ request, actor, connectionId, origin = ownOrigin() }) => {
       if (actor) return createContext(callerFor(actor, origin), connectionId);
       const token = bearerToken(request.headers.get('authorization'));
@@ -55,21 +59,42 @@ export function createGraphql(deps: {
 }
 
 /**
- * Subscriptions over server-sent events: executed and written once for all subscribers of the same operation, and ended
- * with the token.
+ * Subscriptions over server-sent events: executed and written once for all subscribers of the same operation. A stream
+ * counts as a socket of its user, ends with the token, which its last event says, and is cut when the process stops: a
+ * stream that completes has nothing more to say, one that is cut is to be opened again.
  */
-function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessions): Plugin<Context> {
+function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessions, limits: Limits): Plugin<Context> {
   return {
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(async (args: ExecutionArgs) => {
+        const { caller, res } = args.contextValue as Context & ConnectionContext;
+        if (caller && sessions.count(caller.actor) >= limits.socketsPerUser)
+          return { errors: [tooManyStreams(limits)] };
         const results = await subscriptions.subscribe(args);
-        if (!(Symbol.asyncIterator in results)) return results;
-        const { caller } = args.contextValue as Context;
+        if (!caller || !(Symbol.asyncIterator in results)) return results;
+        let farewell: string | null = null;
+        const forget = sessions.open(caller.actor, (reason) => {
+          if (reason === null) res?.destroy();
+          else farewell = JSON.stringify({ errors: [{ message: reason, extensions: { code: 'UNAUTHENTICATED' } }] });
+          void results.return?.();
+        });
         // yoga writes a result with its own `stringify`, where it has one.
-        const stream = filterMap(results, ({ json }) => ({ stringify: () => json }));
-        const forget = caller ? sessions.open(caller.actor, () => void stream.return?.()) : () => undefined;
-        return onceEnded(stream, forget);
+        async function* written() {
+          for await (const { json } of results as AsyncIterable<SharedResult>) yield { stringify: () => json };
+          const last = farewell;
+          if (last !== null) yield { stringify: () => last };
+        }
+        return onceEnded(
+          endingWith(written(), () => void results.return?.()),
+          forget,
+        );
       });
     },
   };
+}
+
+function tooManyStreams({ socketsPerUser }: Limits): GraphQLError {
+  return new GraphQLError(`a user has at most ${socketsPerUser} sockets and streams here`, {
+    extensions: { code: 'TOO_MANY_OPERATIONS', http: { status: 429 } },
+  });
 }

@@ -8,15 +8,18 @@ import type { Logger } from '../kernel/logger.ts';
 /** What stays open for an actor in this process: sockets, and streams of server-sent events. */
 export interface Sessions {
   /**
-   * Keeps `end` to be called when the token expires or the actor is deactivated.
+   * Keeps `end` to be called when the token expires or the actor is deactivated, with the reason; or when the process
+   * stops, with null.
    * @returns what forgets it again.
    */
-  open(actor: Actor, end: (reason: string) => void): () => void;
+  open(actor: Actor, end: End): () => void;
   /** How many are open for an actor. */
   count(actor: Actor): number;
-  /** Ends all that are still open. */
+  /** Ends those that are still open, and whatever is opened later. */
   close(): void;
 }
+
+type End = (reason: string | null) => void;
 
 /** How often deactivations are looked up, in case the bus has lost one. */
 const checkEvery = 5_000;
@@ -31,7 +34,8 @@ export function createSessions(deps: {
   onRevoked: (actorId: string) => void;
 }): Sessions {
   const { database, bus, log, onRevoked } = deps;
-  const sessions = new Map<string, { readonly actor: Actor; readonly ends: Set<(reason: string) => void> }>();
+  const sessions = new Map<string, { readonly actor: Actor; readonly ends: Set<End> }>();
+  let closed = false;
 
   function revoke(actorId: string): void {
     onRevoked(actorId);
@@ -58,7 +62,8 @@ export function createSessions(deps: {
 
   return {
     open(actor, end) {
-      const session = sessions.get(actor.id) ?? { actor, ends: new Set() };
+      if (closed) queueMicrotask(() => end(null));
+      const session = sessions.get(actor.id) ?? { actor, ends: new Set<End>() };
       sessions.set(actor.id, session);
       session.ends.add(end);
       const wait = Math.min(actor.expiresAt.getTime() - Date.now(), longestWait);
@@ -72,8 +77,9 @@ export function createSessions(deps: {
     },
     count: (actor) => sessions.get(actor.id)?.ends.size ?? 0,
     close() {
+      closed = true;
       clearInterval(timer);
-      for (const { ends } of sessions.values()) for (const end of ends) end('the server is going away');
+      for (const { ends } of sessions.values()) for (const end of ends) end(null);
       void unsubscribe.then((stop) => stop()).catch(() => undefined);
     },
   };

@@ -39,6 +39,7 @@ interface OnSocket {
 }
 
 const goingAway = 1001;
+const stopping = 'the server is going away';
 const tryAgainLater = 1013;
 
 /** What happens with connections, for those who keep count of who is there. */
@@ -73,7 +74,10 @@ export function serveWebSockets(deps: {
           return false;
         }
         const id = randomUUID();
-        const forget = sessions.open(actor, (reason) => end(extra.socket, CloseCode.Forbidden, reason));
+        const forget = sessions.open(actor, (reason) => {
+          if (reason === null) end(extra.socket, goingAway, stopping);
+          else end(extra.socket, CloseCode.Forbidden, reason);
+        });
         Object.assign(extra, { actor, id, forget, operations: 0 });
         observer.connected(actor, id);
         return true;
@@ -149,7 +153,7 @@ export function serveWebSockets(deps: {
   });
   return {
     async close(): Promise<void> {
-      for (const client of sockets.clients) end(client, goingAway, 'the server is going away');
+      for (const client of sockets.clients) end(client, goingAway, stopping);
       await disposable.dispose();
     },
   };

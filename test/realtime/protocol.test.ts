@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
-import { createRoom, mutationDocument, send } from '../support/acting.ts';
+import { act, createRoom, mutationDocument, send } from '../support/acting.ts';
+import { createClient } from '../support/client.ts';
 import { at, listAt } from '../support/json.ts';
 import { person, signToken } from '../support/people.ts';
 import { startServer } from '../support/server.ts';
@@ -30,6 +31,10 @@ const expired = await signToken(anaPerson, { expiresAt: new Date(Date.now() - 60
 const added =
   'subscription Added($room: ID!) { messageAdded(roomId: $room) { ... on MessageAdded { message { body } } } }';
 
+const addedAfter = `subscription Added($room: ID!, $after: String) {
+  messageAdded(roomId: $room, after: $after) { ... on MessageAdded { message { body } } }
+}`;
+
 /** A socket of somebody new, so that no test uses up another's sockets. */
 let visitors = 0;
 async function visit(name = `Visitor ${++visitors}`) {
@@ -42,6 +47,16 @@ async function visitAsAna() {
   const socket = await openRawSocket(server.url);
   await socket.init({ token: await signToken(anaPerson) });
   return socket;
+}
+
+/** Whether one more socket of this person is accepted. */
+async function isLetIn(subject: string): Promise<boolean> {
+  const socket = await openRawSocket(server.url);
+  socket.send({ type: 'connection_init', payload: { token: await signToken(person('acme', subject)) } });
+  await waitFor('an answer', () => socket.messages.length > 0 || socket.isClosed);
+  const accepted = !socket.isClosed;
+  socket.terminate();
+  return accepted;
 }
 
 describe('R1 the protocol of graphql-ws, and how a socket is closed that does not keep to it', () => {
@@ -186,17 +201,11 @@ describe('R1 limits of sockets', () => {
     expect(await socket.closed).toEqual({ code: 1013, reason: 'a user has at most 3 sockets here' });
     expect(socket.messages).toEqual([]);
     open[0]?.socket.terminate();
-    await waitFor('room for one more', async () => {
-      const next = await visit(name);
-      next.socket.send({ type: 'connection_init', payload: { token } });
-      await waitFor('an answer', () => next.socket.messages.length > 0 || next.socket.isClosed);
-      return !next.socket.isClosed;
-    });
+    await waitFor('room for one more', () => isLetIn(name));
   });
 
   test('a socket that is cut while its token is checked counts no more', async () => {
     const name = 'Impatient';
-    const token = await signToken(person('acme', name));
     for (let round = 0; round < 10; round++) {
       const socket = await openRawSocket(server.url);
       socket.send({
@@ -206,14 +215,24 @@ describe('R1 limits of sockets', () => {
       socket.terminate();
       await socket.closed;
     }
-    await waitFor('all of them to be forgotten', async () => {
-      const socket = await openRawSocket(server.url);
-      socket.send({ type: 'connection_init', payload: { token } });
-      await waitFor('an answer', () => socket.messages.length > 0 || socket.isClosed);
-      const letIn = !socket.isClosed;
-      socket.terminate();
-      return letIn;
-    });
+    await waitFor('all of them to be forgotten', () => isLetIn(name));
+  });
+
+  test('streams of server-sent events count as sockets do; those that the client leaves count no more', async () => {
+    const subject = 'Streaming';
+    const client = await server.signIn(person('acme', subject));
+    await act(ana, 'addMembers', { roomId: room, userIds: [client.id] });
+    const { cursor: after } = await send(ana, room, 'for three streams');
+    await send(ana, room, 'they stand');
+    const streams = [1, 2, 3].map(() => client.stream(addedAfter, { room, after }));
+    for (const stream of streams) await stream.next();
+    const refused = client.stream(addedAfter, { room, after });
+    await waitFor('the refusal', () => refused.ended);
+    expect(at(refused.failures, '0.extensions.code')).toBe('TOO_MANY_OPERATIONS');
+    expect(refused.received).toEqual([]);
+    expect(await isLetIn(subject)).toBe(false);
+    for (const stream of streams) await stream.stop();
+    await waitFor('room for a socket', () => isLetIn(subject));
   });
 
   test('more operations than a socket may have are refused one by one; one that has ended makes room', async () => {
@@ -314,10 +333,17 @@ describe('R1 at a shutdown', () => {
       socket?.subscribe('1', added, { room });
     }
     deaf?.pause();
+    const { cursor: after } = await send(ana, room, 'before');
+    await send(ana, room, 'something to wait for');
+    const stream = createClient(leaving.url, token).stream(addedAfter, { room, after });
+    await stream.next();
     const stopped = leaving.stop();
     expect(await polite?.closed).toEqual({ code: 1001, reason: 'the server is going away' });
     expect((await fresh?.closed)?.code).toBe(1001);
     await stopped;
+    // Cut, not completed: the client opens it again elsewhere.
+    await waitFor('the end of the stream', () => stream.ended);
+    expect(stream.failures).toHaveLength(1);
     expect(leaving.log.traces()).toEqual([]);
   });
 });
