@@ -3,4 +3,4 @@ export const messageColumns = (m: string): string => `
   ${m}.tenant_id AS "tenantId", ${m}.id, ${m}.room_id AS "roomId", ${m}.seq, ${m}.kind, ${m}.system_event AS "systemEvent",
   ${m}.author_id AS "authorId", CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END AS body, ${m}.nonce,
   ${m}.reply_to_id AS "replyToId", ${m}.mentions_room AS "mentionsRoom", ${m}.created_at AS "createdAt",
-  ${m}.edited_at AS "editedAt", ${m}.deleted_at AS "deletedAt"`;
+  ${m}.edited_at AS "editedAt", ${m}.deleted_at AS "deletedAt", ${m}.purge_id AS "purgeId"`;

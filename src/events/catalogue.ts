@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { Message } from '../db/generated/client.ts';
+import type { Message, PurgeMode } from '../db/generated/client.ts';
 
 /** A message as events and pages carry it: a row, of whose deleted body nothing is left. */
 export type MessageRecord = Message;
@@ -24,8 +24,32 @@ export type MemberEvent = Durable & {
 
 export type RoomUpdatedEvent = Durable & { readonly type: 'ROOM_UPDATED' };
 
+/** The durable changes that Prosa may make by itself, as retention does: then there is no actor. */
+type Governed = Omit<Durable, 'actorId'> & { readonly actorId: string | null };
+
+/** The messages of the room sent before a time are gone: hidden, or removed for good. */
+export type MessagesPurgedEvent = Governed & {
+  readonly type: 'MESSAGES_PURGED';
+  readonly before: Date;
+  readonly mode: PurgeMode;
+  /** False for a purge that was stopped on its way through the room: some of them are still there. */
+  readonly complete: boolean;
+};
+
+/** What a purge hid of the messages sent before a time is back. */
+export type MessagesRestoredEvent = Governed & { readonly type: 'MESSAGES_RESTORED'; readonly before: Date };
+
+/** One message is removed for good. */
+export type MessageRemovedEvent = Governed & { readonly type: 'MESSAGE_REMOVED'; readonly messageId: string };
+
 /** A durable change: an entry of the room's log. */
-export type RoomEvent = MessageEvent | MemberEvent | RoomUpdatedEvent;
+export type RoomEvent =
+  | MessageEvent
+  | MemberEvent
+  | RoomUpdatedEvent
+  | MessagesPurgedEvent
+  | MessagesRestoredEvent
+  | MessageRemovedEvent;
 
 /** A read marker moved. State, not history: it has no version, is not replayed, and the members' rows have the latest. */
 export interface ReadEvent {
@@ -69,14 +93,25 @@ const message = z.object({
   createdAt: date,
   editedAt: date.nullable(),
   deletedAt: date.nullable(),
+  purgeId: uuid.nullable(),
 }) satisfies z.ZodType<MessageRecord>;
 
 const durable = { roomId: uuid, version: bigint, actorId: uuid };
+const governed = { roomId: uuid, version: bigint, actorId: uuid.nullable() };
 
 const hint = z.discriminatedUnion('type', [
   z.object({ type: z.enum(['MESSAGE_ADDED', 'MESSAGE_EDITED', 'MESSAGE_DELETED']), ...durable, message }),
   z.object({ type: z.enum(['MEMBER_ADDED', 'MEMBER_UPDATED', 'MEMBER_REMOVED']), ...durable, memberId: uuid }),
   z.object({ type: z.literal('ROOM_UPDATED'), ...durable }),
+  z.object({
+    type: z.literal('MESSAGES_PURGED'),
+    ...governed,
+    before: date,
+    mode: z.enum(['SOFT', 'PERMANENT']),
+    complete: z.boolean(),
+  }),
+  z.object({ type: z.literal('MESSAGES_RESTORED'), ...governed, before: date }),
+  z.object({ type: z.literal('MESSAGE_REMOVED'), ...governed, messageId: uuid }),
   z.object({ type: z.literal('READ'), roomId: uuid, actorId: uuid, lastReadSeq: bigint, lastReadAt: date }),
 ]);
 

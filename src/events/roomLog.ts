@@ -1,5 +1,5 @@
 import { messageColumns } from '../db/columns.ts';
-import type { MessageKind, RoomChangeKind, SystemEvent } from '../db/generated/client.ts';
+import type { MessageKind, PurgeMode, RoomChangeKind, SystemEvent } from '../db/generated/client.ts';
 import { ConstraintError, sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Bus } from './bus.ts';
@@ -26,7 +26,7 @@ export interface MessageDraft {
 }
 
 /** Why drafts were not added; nothing was written. */
-type AppendRefusal = 'room closed' | 'not a member' | 'nonce taken';
+type AppendRefusal = 'room closed' | 'not a member' | 'nonce taken' | 'reply target gone';
 
 type RoomChange =
   | { readonly kind: 'MESSAGE_EDITED' | 'MESSAGE_DELETED'; readonly actorId: string; readonly message: MessageRecord }
@@ -35,7 +35,16 @@ type RoomChange =
       readonly actorId: string;
       readonly memberId: string;
     }
-  | { readonly kind: 'ROOM_UPDATED'; readonly actorId: string };
+  | { readonly kind: 'ROOM_UPDATED'; readonly actorId: string }
+  | {
+      readonly kind: 'MESSAGES_PURGED';
+      readonly actorId: string | null;
+      readonly before: Date;
+      readonly mode: PurgeMode;
+      readonly complete: boolean;
+    }
+  | { readonly kind: 'MESSAGES_RESTORED'; readonly actorId: string | null; readonly before: Date }
+  | { readonly kind: 'MESSAGE_REMOVED'; readonly actorId: string; readonly messageId: string };
 
 /**
  * The room's log: the only place where a room's version advances, and from which events are announced. Each append
@@ -56,6 +65,9 @@ export interface RoomLog {
   /** Tells the room's listeners of something that is not in the log. */
   announce(tenantId: string, hint: RoomHint): void;
 }
+
+/** The foreign key that a reply breaks whose message was removed for good a moment ago. */
+const replyKey = 'messages_tenant_id_reply_to_id_fkey';
 
 interface Addition {
   readonly db: TenantQueries;
@@ -92,6 +104,7 @@ export function createRoomLog(bus: Bus): RoomLog {
       if (additions.length > 1) return null;
       if (error.kind === 'not null') return ['not a member'];
       if (error.kind === 'unique') return ['nonce taken'];
+      if (error.constraint === replyKey) return ['reply target gone'];
       throw error;
     }
   });
@@ -106,9 +119,7 @@ export function createRoomLog(bus: Bus): RoomLog {
       return message;
     },
     async addChange(tx, roomId, change) {
-      const message = 'message' in change ? change.message : null;
-      const memberId = 'memberId' in change ? change.memberId : null;
-      const [row] = await tx.query(insertChange, roomId, change.kind, change.actorId, message?.id ?? null, memberId);
+      const [row] = await tx.query(insertChange, roomId, change.kind, change.actorId, ...detailsOf(change));
       if (!row) throw new Error('the room of a change has to be locked before');
       announceAfter(tx, toEvent(change, roomId, row.version));
       if (change.kind === 'MEMBER_ADDED' || change.kind === 'MEMBER_REMOVED') {
@@ -118,6 +129,15 @@ export function createRoomLog(bus: Bus): RoomLog {
       return row.version;
     },
   };
+}
+
+function detailsOf(change: RoomChange) {
+  const messageId = 'message' in change ? change.message.id : 'messageId' in change ? change.messageId : null;
+  const memberId = 'memberId' in change ? change.memberId : null;
+  const before = 'before' in change ? change.before : null;
+  const mode = 'mode' in change ? change.mode : null;
+  const complete = 'complete' in change ? change.complete : null;
+  return [messageId, memberId, before, mode, complete] as const;
 }
 
 function toEvent(change: RoomChange, roomId: string, version: bigint): RoomEvent {
@@ -193,26 +213,34 @@ const insertChange = sql<{ version: bigint }>(
   `WITH room AS (
      UPDATE rooms SET version = version + 1, xid = pg_current_xact_id() WHERE tenant_id = $1 AND id = $2 RETURNING version
    )
-   INSERT INTO room_changes (tenant_id, room_id, version, kind, actor_id, message_id, member_id, created_at)
-   SELECT $1, $2, version, $3::room_change_kind, $4, $5, $6, clock_timestamp() FROM room
+   INSERT INTO room_changes (tenant_id, room_id, version, kind, actor_id, message_id, member_id, purge_before, purge_mode,
+     purge_complete, created_at)
+   SELECT $1, $2, version, $3::room_change_kind, $4, $5, $6, $7, $8::purge_mode, $9, clock_timestamp() FROM room
    RETURNING version`,
 );
 
 type LogRow = MessageRecord & {
   readonly version: bigint;
   readonly type: 'MESSAGE_ADDED' | RoomChangeKind;
-  readonly actorId: string;
+  readonly actorId: string | null;
+  readonly messageId: string | null;
   readonly memberId: string | null;
+  readonly before: Date | null;
+  readonly mode: PurgeMode | null;
+  readonly complete: boolean | null;
 };
 
 const logPage = sql<LogRow>(
   'roomLog.page',
-  `SELECT entry.version, entry.type, entry.actor_id AS "actorId", entry.member_id AS "memberId", ${messageColumns('m')}
+  `SELECT entry.version, entry.type, entry.actor_id AS "actorId", entry.message_id AS "messageId",
+     entry.member_id AS "memberId", entry.purge_before AS before, entry.purge_mode AS mode,
+     entry.purge_complete AS complete, ${messageColumns('m')}
    FROM (
-     (SELECT seq AS version, 'MESSAGE_ADDED' AS type, author_id AS actor_id, id AS message_id, NULL::uuid AS member_id
+     (SELECT seq AS version, 'MESSAGE_ADDED' AS type, author_id AS actor_id, id AS message_id, NULL::uuid AS member_id,
+        NULL::timestamptz AS purge_before, NULL::purge_mode AS purge_mode, NULL::boolean AS purge_complete
       FROM messages WHERE tenant_id = $1 AND room_id = $2 AND seq > $3 ORDER BY seq LIMIT $4)
      UNION ALL
-     (SELECT version, kind::text, actor_id, message_id, member_id
+     (SELECT version, kind::text, actor_id, message_id, member_id, purge_before, purge_mode, purge_complete
       FROM room_changes WHERE tenant_id = $1 AND room_id = $2 AND version > $3 ORDER BY version LIMIT $4)
    ) AS entry
    LEFT JOIN messages m ON m.tenant_id = $1 AND m.id = entry.message_id
@@ -235,7 +263,17 @@ export async function readRoomLog(db: TenantQueries, roomId: string, after: bigi
 }
 
 function rowToEvent(roomId: string, row: LogRow): RoomEvent | null {
-  const { version, type, actorId, memberId, ...message } = row;
+  const { version, type, actorId, messageId, memberId, before, mode, complete, ...message } = row;
+  const governed = { roomId, version, actorId };
+  switch (type) {
+    case 'MESSAGES_PURGED':
+      return before && mode && complete !== null ? { type, ...governed, before, mode, complete } : null;
+    case 'MESSAGES_RESTORED':
+      return before ? { type, ...governed, before } : null;
+    case 'MESSAGE_REMOVED':
+      return messageId ? { type, ...governed, messageId } : null;
+  }
+  if (actorId === null) return null;
   const durable = { roomId, version, actorId };
   switch (type) {
     case 'MESSAGE_ADDED':

@@ -12,6 +12,7 @@ export const idPrefixes = {
   Message: 'msg',
   User: 'user',
   ServiceAccount: 'svc',
+  Purge: 'purge',
 } as const;
 
 export type NodeType = keyof typeof idPrefixes;
@@ -21,6 +22,7 @@ const typeByPrefix: ReadonlyMap<string, NodeType> = new Map([
   [idPrefixes.Message, 'Message'],
   [idPrefixes.User, 'User'],
   [idPrefixes.ServiceAccount, 'ServiceAccount'],
+  [idPrefixes.Purge, 'Purge'],
 ]);
 
 /** A new UUIDv7: sorts by the time at which it was made. */

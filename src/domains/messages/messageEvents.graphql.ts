@@ -1,5 +1,5 @@
 import type { MessageEvent } from '../../events/catalogue.ts';
-import type { DeliveredEvent, Resync } from '../../events/delivered.ts';
+import type { Delivered, Resync } from '../../events/delivered.ts';
 import { filterMap } from '../../events/iterators.ts';
 import { builder } from '../../graphql/builder.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
@@ -9,24 +9,11 @@ import { Room, shownRoomLoader } from '../rooms/rooms.graphql.ts';
 import { follow, viewerCursor } from './following.service.ts';
 import { Message } from './messages.graphql.ts';
 import { messageRules } from './messages.rules.ts';
+import { MessageRemoved, MessagesPurged, MessagesRestored } from './purgeEvents.graphql.ts';
+import { RoomChange } from './roomChange.graphql.ts';
 
 type DeliveredMessage = MessageEvent & { readonly cursor: string };
-
-/** What every durable event has. */
-export const RoomChange = builder.interfaceRef<DeliveredEvent>('RoomChange').implement({
-  description: 'A durable change of a room: everybody who follows the room gets it once, in the same order.',
-  fields: (t) => ({
-    cursor: t.exposeString('cursor', {
-      description:
-        'Where this subscription stands after it: the same subscription `after` it goes on with what comes next.',
-    }),
-    room: t.field({
-      type: Room,
-      description: 'Where it happened.',
-      resolve: ({ roomId }, _args, context) => shownRoomLoader(context).load(roomId),
-    }),
-  }),
-});
+type ChangedMessage = DeliveredMessage & { readonly type: 'MESSAGE_EDITED' | 'MESSAGE_DELETED' };
 
 const messageField = { type: Message, resolve: ({ message }: DeliveredMessage) => message } as const;
 
@@ -36,13 +23,13 @@ export const MessageAdded = builder.objectRef<DeliveredMessage>('MessageAdded').
   fields: (t) => ({ message: t.field({ ...messageField, description: 'The message.' }) }),
 });
 
-export const MessageEdited = builder.objectRef<DeliveredMessage>('MessageEdited').implement({
+export const MessageEdited = builder.objectRef<ChangedMessage>('MessageEdited').implement({
   description: 'A message was edited.',
   interfaces: [RoomChange],
   fields: (t) => ({ message: t.field({ ...messageField, description: 'The message as it is now.' }) }),
 });
 
-export const MessageDeleted = builder.objectRef<DeliveredMessage>('MessageDeleted').implement({
+export const MessageDeleted = builder.objectRef<ChangedMessage>('MessageDeleted').implement({
   description: 'A message was deleted.',
   interfaces: [RoomChange],
   fields: (t) => ({
@@ -83,13 +70,24 @@ const MessageAddedEvent = builder.unionType('MessageAddedEvent', {
   resolveType: (event) => (event.type === 'RESYNC' ? ResyncRequired : MessageAdded),
 });
 
+const changedTypes = {
+  MESSAGE_EDITED: MessageEdited,
+  MESSAGE_DELETED: MessageDeleted,
+  MESSAGES_PURGED: MessagesPurged,
+  MESSAGES_RESTORED: MessagesRestored,
+  MESSAGE_REMOVED: MessageRemoved,
+} as const;
+
+type MessageChange =
+  | ChangedMessage
+  | Extract<Delivered, { type: 'MESSAGES_PURGED' | 'MESSAGES_RESTORED' | 'MESSAGE_REMOVED' }>;
+
+const isMessageChange = (event: Delivered): event is MessageChange => Object.hasOwn(changedTypes, event.type);
+
 const MessageChangedEvent = builder.unionType('MessageChangedEvent', {
   description: 'What `messageChanged` gives.',
-  types: [MessageEdited, MessageDeleted, ResyncRequired],
-  resolveType: (event) => {
-    if (event.type === 'RESYNC') return ResyncRequired;
-    return event.type === 'MESSAGE_EDITED' ? MessageEdited : MessageDeleted;
-  },
+  types: [...Object.values(changedTypes), ResyncRequired],
+  resolveType: (event) => (event.type === 'RESYNC' ? ResyncRequired : changedTypes[event.type]),
 });
 
 type Types = typeof builder.$inferSchemaTypes;
@@ -127,13 +125,12 @@ builder.subscriptionFields((t) => ({
   messageChanged: t.field({
     type: MessageChangedEvent,
     access: messageRules.read,
-    description: "The edits and deletions of messages, of a room or of all of the viewer's rooms, as they happen.",
+    description:
+      "The edits, deletions and purges of messages, of a room or of all of the viewer's rooms, as they happen.",
     args: followArgs(t),
     subscribe: async (_root, args, context) =>
       filterMap(await following(args, context), (event) =>
-        event.type === 'MESSAGE_EDITED' || event.type === 'MESSAGE_DELETED' || event.type === 'RESYNC'
-          ? event
-          : undefined,
+        isMessageChange(event) || event.type === 'RESYNC' ? event : undefined,
       ),
     resolve: (event) => event,
   }),

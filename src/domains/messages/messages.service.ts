@@ -77,6 +77,7 @@ async function addMessage(
   }
   // What was true a moment ago is not any more: the statement checked again under the room's lock.
   if (added === 'room closed') throw new RoomArchivedError();
+  if (added === 'reply target gone') throw new NotFoundError('message in this room', 'input.replyToId');
   if (added === 'not a member') throw new NotFoundError('room', 'input.roomId');
   if (added === 'nonce taken') throw new Error('a nonce is taken by no message');
   return added;

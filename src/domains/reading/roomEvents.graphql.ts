@@ -10,9 +10,10 @@ import {
   MessageDeleted,
   MessageEdited,
   ResyncRequired,
-  RoomChange,
 } from '../messages/messageEvents.graphql.ts';
 import { messageRules } from '../messages/messages.rules.ts';
+import { MessageRemoved, MessagesPurged, MessagesRestored } from '../messages/purgeEvents.graphql.ts';
+import { RoomChange } from '../messages/roomChange.graphql.ts';
 import { Room, shownRoomLoader } from '../rooms/rooms.graphql.ts';
 
 function memberEvent(name: string, description: string) {
@@ -73,6 +74,9 @@ const typeNames = {
   MEMBER_UPDATED: MemberUpdated,
   MEMBER_REMOVED: MemberRemoved,
   ROOM_UPDATED: RoomUpdated,
+  MESSAGES_PURGED: MessagesPurged,
+  MESSAGES_RESTORED: MessagesRestored,
+  MESSAGE_REMOVED: MessageRemoved,
   READ: ReadMarkerMoved,
   RESYNC: ResyncRequired,
 } as const satisfies Record<Delivered['type'], unknown>;

@@ -263,6 +263,9 @@ export type MessageChangedSubscription = { messageChanged:
           | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
           | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
         , replyTo: { id: string } | null } }
+    | { __typename: 'MessageRemoved', cursor: string }
+    | { __typename: 'MessagesPurged', cursor: string }
+    | { __typename: 'MessagesRestored', cursor: string }
     | { __typename: 'ResyncRequired', cursor: string, reason: ResyncReason }
    };
 
