@@ -67,6 +67,11 @@ export function serveWebSockets(deps: {
       // False closes the socket with 4403. The token is checked once here; the socket ends when it expires.
       async onConnect({ connectionParams, extra }) {
         const actor = await authenticated(authentication, connectionParams, originOf(extra.request), log);
+        if (actor === 'unknown') {
+          // Not 4403, with which clients would give their token up.
+          end(extra.socket, tryAgainLater, 'tokens cannot be checked now');
+          return false;
+        }
         // For a socket that was closed meanwhile `onDisconnect` will not be called: nothing may be kept for it.
         if (!actor || !isOpen(extra.socket)) return false;
         if (sessions.count(actor) >= limits.socketsPerUser) {
@@ -176,12 +181,13 @@ function onSocket(args: ExecutionArgs): OnSocket {
   return args.rootValue as OnSocket;
 }
 
+/** Who it is; null for nobody, 'unknown' while that cannot be found out. */
 async function authenticated(
   authentication: Authentication,
   params: unknown,
   origin: Origin,
   log: Logger,
-): Promise<Actor | null> {
+): Promise<Actor | 'unknown' | null> {
   const parsed = initPayload.safeParse(params ?? {});
   if (!parsed.success) return null;
   const { token, authorization, Authorization } = parsed.data;
@@ -189,7 +195,8 @@ async function authenticated(
     const given = token ?? bearerToken(authorization ?? Authorization);
     return given ? await authentication.authenticate(given, origin) : null;
   } catch (error) {
-    if (!(error instanceof DomainError)) log.error({ err: error }, 'a token could not be checked');
-    return null;
+    if (error instanceof DomainError) return null;
+    log.error({ err: error }, 'a token could not be checked');
+    return 'unknown';
   }
 }
