@@ -70,7 +70,7 @@ export function createClient(url: string, token: string | null): Client {
 }
 
 /** Hands on the `next` events of a stream until it is complete. */
-async function readStream(opening: Promise<Response>, onNext: (value: unknown) => void): Promise<void> {
+export async function readStream(opening: Promise<Response>, onNext: (value: unknown) => void): Promise<void> {
   const response = await opening;
   if (!response.body) throw new Error(`no stream: ${response.status}`);
   let text = '';
