@@ -39,6 +39,8 @@ const cursorPlaceholder = randomUUID();
 interface Executed {
   readonly json: string;
   readonly failed: boolean;
+  /** A fault of ours, such as a database that is away: the event could not be shown to anybody as it is. */
+  readonly fault: GraphQLError | null;
 }
 
 interface Operation {
@@ -60,8 +62,9 @@ export function createSharedExecution(deps: {
     onExecute?.();
     const { caller } = args.contextValue as Context;
     const executed = await execute({ ...args, rootValue: event, contextValue: createContext(caller) });
-    const result = executed.errors ? { ...executed, errors: executed.errors.map(mask) } : executed;
-    return { json: JSON.stringify(result), failed: executed.errors !== undefined };
+    const errors = executed.errors?.map(mask);
+    const fault = errors?.find((error) => error.extensions.code === 'INTERNAL_SERVER_ERROR') ?? null;
+    return { json: JSON.stringify(errors ? { ...executed, errors } : executed), failed: errors !== undefined, fault };
   }
 
   async function shared(args: ExecutionArgs, operation: Operation, event: object): Promise<Executed> {
@@ -84,9 +87,12 @@ export function createSharedExecution(deps: {
 
   async function perform(args: ExecutionArgs, operation: Operation, event: object): Promise<string> {
     // The cursor of one room is the same for everybody; that of a stream over many rooms is the subscriber's own.
-    if (!isOfManyRooms(event)) return (await shared(args, operation, event)).json;
-    const { json } = await shared(args, operation, { ...event, cursor: cursorPlaceholder });
-    return json.replaceAll(cursorPlaceholder, event.cursor);
+    const manyRooms = isOfManyRooms(event);
+    const shown = manyRooms ? { ...event, cursor: cursorPlaceholder } : event;
+    const { json, fault } = await shared(args, operation, shown);
+    // No event is passed over: the subscription ends with the fault, and is resumed after the last event before it.
+    if (fault) throw fault;
+    return manyRooms ? json.replaceAll(cursorPlaceholder, event.cursor) : json;
   }
 
   function enter(key: string): Operation {

@@ -148,20 +148,17 @@ export function startReader(
 
   function follow(): Connection {
     connections++;
-    let broken = false;
+    let ending = false;
     const variables = { after: cursor, ...(room === null ? {} : { room: world.rooms[room] }) };
-    const opened = connect(world.urls[process] ?? '', token, { query, variables }, (text) => {
-      // After an error what follows has a hole before it: it is asked for again, from the last good event on.
-      if (broken) return;
+    return connect(world.urls[process] ?? '', token, { query, variables }, (text) => {
+      // What followed an error would have a hole before it: the server ends the subscription instead.
+      if (ending) complain(`more after an error: ${JSON.stringify(text)}`);
       try {
-        broken = !take(text);
+        ending = !take(text);
       } catch (error) {
-        broken = true;
         complain(String(error));
       }
-      if (broken) opened.close();
     });
-    return opened;
   }
 
   function judge(reason: unknown): void {
