@@ -53,6 +53,8 @@ const limitSettings = z.object({
   WS_PING_MS: z.coerce.number().int().min(10).default(15_000),
   /** Bytes written and not yet taken by the network before a socket's operations wait for it. */
   WS_BUFFER_BYTES: z.coerce.number().int().min(1_024).default(262_144),
+  /** Events that wait for one slow subscriber before it is told to resync: a few pages, some hundred kilobytes. */
+  LIVE_QUEUE_EVENTS: z.coerce.number().int().min(1).default(1_000),
 });
 
 type Settings = z.infer<typeof settings>;
@@ -141,6 +143,7 @@ function toLimits(value: z.infer<typeof limitSettings>) {
     initTimeout: value.WS_INIT_TIMEOUT_MS,
     pingEvery: value.WS_PING_MS,
     bufferBytes: value.WS_BUFFER_BYTES,
+    queueEvents: value.LIVE_QUEUE_EVENTS,
   } as const;
 }
 

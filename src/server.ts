@@ -57,7 +57,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const { redisUrl, redisPrefix } = config;
   const redis = redisUrl ? createRedisBus(redisUrl, redisPrefix, onError('Redis')) : null;
   const bus = redis ?? createLocalBus();
-  const live = createLiveDelivery({ database, bus, log });
+  const live = createLiveDelivery({ database, bus, log, queueEvents: config.limits.queueEvents });
   const roomLog = createRoomLog(bus);
   const { leases, throttle } = presenceStores(redis && { commands: redis.commands, prefix: redisPrefix });
   const presence = createPresence({ store: leases, bus, database, log });

@@ -26,8 +26,14 @@ export interface LiveDelivery {
 /** How often all served rooms are compared with the database: bounds the delay of an event whose hint got lost. */
 const compareEvery = 5_000;
 
-export function createLiveDelivery(deps: { database: Database; bus: Bus; log: Logger }): LiveDelivery {
-  const { database, bus, log } = deps;
+/** @param deps.queueEvents how many events may wait for one subscriber. */
+export function createLiveDelivery(deps: {
+  database: Database;
+  bus: Bus;
+  log: Logger;
+  queueEvents: number;
+}): LiveDelivery {
+  const { database, bus, log, queueEvents } = deps;
   const feeds = new Map<string, RoomFeed>();
   const viewerStreams = new Set<ViewerStream>();
 
@@ -107,10 +113,18 @@ export function createLiveDelivery(deps: { database: Database; bus: Bus; log: Lo
 
   return {
     room: (tenantId, roomId, after) =>
-      createRoomStream(() => feedOf(tenantId, roomId), database.forTenant(tenantId), roomId, after),
+      createRoomStream(() => feedOf(tenantId, roomId), database.forTenant(tenantId), roomId, after, queueEvents),
     viewer(tenantId, actorId, after) {
       const onEnd = () => viewerStreams.delete(stream);
-      const stream = createViewerStream({ sources, bus, db: database.forTenant(tenantId), actorId, after, onEnd });
+      const stream = createViewerStream({
+        sources,
+        bus,
+        db: database.forTenant(tenantId),
+        actorId,
+        after,
+        queueEvents,
+        onEnd,
+      });
       viewerStreams.add(stream);
       return stream.events;
     },

@@ -7,21 +7,22 @@ import { createQueue } from './queue.ts';
 import type { RoomFeed } from './roomFeed.ts';
 import { readRoomLog, roomLogState } from './roomLog.ts';
 
-/** Events that wait for one slow subscriber before it is told to resync: a few pages, some hundred kilobytes. */
-export const queueCapacity = 1_000;
-
 export const replayPage = 200;
 
-/** One subscriber of one room: what it missed from the log, then live, each change once. */
+/**
+ * One subscriber of one room: what it missed from the log, then live, each change once.
+ * @param queueEvents how many may wait for it before it is told to resync.
+ */
 export function createRoomStream(
   openFeed: () => RoomFeed,
   db: TenantQueries,
   roomId: string,
   after: bigint | null,
+  queueEvents: number,
 ): AsyncIterableIterator<Delivered> {
   let overflowed = false;
   let feed: RoomFeed | null = null;
-  const live = createQueue<RoomEvent | ReadEvent>(queueCapacity, () => feed?.remove(listener));
+  const live = createQueue<RoomEvent | ReadEvent>(queueEvents, () => feed?.remove(listener));
   const listener = (event: RoomEvent | ReadEvent) => {
     if (live.push(event)) return;
     overflowed = true;

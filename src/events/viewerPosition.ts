@@ -19,7 +19,7 @@ export interface ViewerPosition {
 
 /** More rooms than this beyond the snapshot ask for a new snapshot; the cursor has some hundred bytes. */
 export const sinceWanted = 16;
-/** More than this and the subscriber is told to resync: rather an honest gap than a cursor that outgrows its event. */
+/** As many as this and the subscriber is told to resync: rather an honest gap than a cursor that outgrows its event. */
 export const sinceLimit = 256;
 
 const kind = 'viewer';

@@ -4,7 +4,7 @@ import { actorChannel, type ReadEvent, type RoomEvent } from './catalogue.ts';
 import { type Checkpoint, type Delivered, keyOf, type LiveSources } from './delivered.ts';
 import { endingWith } from './iterators.ts';
 import { createQueue } from './queue.ts';
-import { queueCapacity, replay } from './roomStream.ts';
+import { replay } from './roomStream.ts';
 import { encodeViewerPosition, isLater, sinceLimit, sinceWanted, type ViewerPosition } from './viewerPosition.ts';
 import { type MissedRooms, missedRooms, readMemberships, readSnapshot, type ViewerRoom } from './viewerRooms.ts';
 
@@ -31,6 +31,7 @@ export function createViewerStream(deps: {
   db: TenantQueries;
   actorId: string;
   after: ViewerPosition | null;
+  queueEvents: number;
   onEnd: () => void;
 }): ViewerStream {
   const { sources, bus, db, actorId, after } = deps;
@@ -44,7 +45,7 @@ export function createViewerStream(deps: {
   let overflowed = false;
   let unsubscribe: () => void = () => undefined;
 
-  const queue = createQueue<Item>(queueCapacity, () => {
+  const queue = createQueue<Item>(deps.queueEvents, () => {
     unsubscribe();
     for (const roomId of delivered.keys()) sources.feedOf(tenantId, roomId).remove(listener);
     deps.onEnd();
@@ -80,7 +81,8 @@ export function createViewerStream(deps: {
         else if (item.type === 'READ') {
           if (delivered.has(item.roomId)) yield item;
         } else yield* hand(item);
-        if (since.size > sinceLimit) {
+        // The cursor of what was just handed is still one that can be read.
+        if (since.size >= sinceLimit) {
           overflowed = true;
           break;
         }

@@ -160,6 +160,15 @@ test('the clients of the page are right by their types', async () => {
   expect(stdout).toBe('');
 });
 
+test('the page names the limits of live delivery with their defaults', async () => {
+  const source = await readFile(`${root}/src/config.ts`, 'utf8');
+  const settings = [...source.matchAll(/^ {2}((?:WS|LIVE)_\w+): .*\.default\(([\d_]+)\)/gm)];
+  const named = [...page.matchAll(/^\| `((?:WS|LIVE)_\w+)` +\| (\d+) /gm)];
+  expect(named.map(([, name, value]) => `${name}=${value}`)).toEqual(
+    settings.map(([, name, value = '']) => `${name}=${value.replaceAll('_', '')}`),
+  );
+});
+
 describe.each(Object.entries(clients))('R5 the client for %s', (_name, follow) => {
   test('has every message once and in order, though its connection is cut while messages are sent', async () => {
     const following = await followAsBruno(follow);
