@@ -37,7 +37,7 @@ export default [
         'error',
         {
           exceptions: {
-            types: ['PageInfo', 'Viewer', 'Member', 'MessageEdit'],
+            types: ['PageInfo', 'Viewer', 'Member', 'MessageEdit', 'AuditEntry', 'AuditDetail', 'AuditVerification'],
             suffixes: [
               ...['Connection', 'Edge', 'Payload', 'Error'],
               // Events, which pass and are named for what happened.

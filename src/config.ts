@@ -33,6 +33,8 @@ const settings = z.object({
   GRAPHIQL: flag.optional(),
   /** Days that the changes of rooms are kept for subscribers that resume; messages are not affected. */
   ROOM_LOG_DAYS: z.coerce.number().int().min(1).default(30),
+  /** Days for which the audit trail keeps every entry, whoever wants to purge it. */
+  AUDIT_KEEP_DAYS: z.coerce.number().int().min(0).default(90),
   CORS_ORIGINS: z
     .string()
     .transform((value) => value.split(',').map((origin) => origin.trim()))
@@ -80,6 +82,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Days after which changes leave the rooms' logs. */
   readonly roomLogDays: number;
+  /** Days for which entries of the audit trail cannot be purged. */
+  readonly auditKeepDays: number;
   readonly limits: Limits;
 }
 
@@ -131,6 +135,7 @@ export function readConfig(env: Environment = process.env): Config {
     graphiql: value.GRAPHIQL ?? !production,
     corsOrigins: value.CORS_ORIGINS,
     roomLogDays: value.ROOM_LOG_DAYS,
+    auditKeepDays: value.AUDIT_KEEP_DAYS,
     limits: toLimits(parse(limitSettings, env)),
   };
 }

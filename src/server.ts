@@ -74,7 +74,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       bus,
       roomLog,
       live,
-      audit: auditTrailOf({ actor, origin }),
+      audit: auditTrailOf({ actor, origin }, config.auditKeepDays),
       presence,
       typing,
     }),

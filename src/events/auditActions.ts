@@ -16,6 +16,7 @@ export const auditActions = {
   'member.remove': 'somebody was removed from a room',
   'member.setRole': 'the role of a member was changed',
   'message.delete': 'a message was deleted, by its author or another',
+  'audit.purge': 'old entries of this trail were purged',
   'import.start': 'the export of another product began to be loaded',
   'import.finish': 'the export of another product was loaded',
 } as const satisfies Record<string, string>;

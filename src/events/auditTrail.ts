@@ -26,12 +26,14 @@ export interface AuditedBy {
 
 /** The audit trail as a use case has it: entries are the caller's. */
 export interface AuditTrail {
+  /** Days for which entries are kept, whoever wants to purge them. */
+  readonly keepDays: number;
   /** As `recordAudit`. */
   record(tx: TenantTransaction, action: AuditedAction): void;
 }
 
-export function auditTrailOf(by: AuditedBy): AuditTrail {
-  return { record: (tx, action) => recordAudit(tx, by, action) };
+export function auditTrailOf(by: AuditedBy, keepDays: number): AuditTrail {
+  return { keepDays, record: (tx, action) => recordAudit(tx, by, action) };
 }
 
 /** One link of a tenant's chain, as it is hashed and stored. */

@@ -3,6 +3,7 @@ import { type GraphQLSchema, lexicographicSortSchema, specifiedDirectives } from
 import './scalars.ts';
 import './errors.ts';
 import '../domains/identity/identity.graphql.ts';
+import '../domains/identity/renewal.graphql.ts';
 import '../domains/rooms/rooms.graphql.ts';
 import '../domains/rooms/roomMutations.graphql.ts';
 import '../domains/messages/messages.graphql.ts';
@@ -12,6 +13,7 @@ import '../domains/reading/reading.graphql.ts';
 import '../domains/reading/roomEvents.graphql.ts';
 import '../domains/presence/presence.graphql.ts';
 import '../domains/presence/typing.graphql.ts';
+import '../domains/governance/audit.graphql.ts';
 import { authDirectives } from './auth.ts';
 import { builder } from './builder.ts';
 

@@ -25,6 +25,10 @@ const typeByPrefix: ReadonlyMap<string, NodeType> = new Map([
   [idPrefixes.Purge, 'Purge'],
 ]);
 
+export function isNodeType(name: string): name is NodeType {
+  return Object.hasOwn(idPrefixes, name);
+}
+
 /** A new UUIDv7: sorts by the time at which it was made. */
 export function newId(): string {
   return v7();

@@ -20,6 +20,11 @@ export async function loadActor(context: Context, id: string): Promise<ActorRow>
   return actor;
 }
 
+/** The actor with this id, where nothing guarantees that there is one. */
+export function loadActorIfThere(context: Context, id: string): Promise<ActorRow | null> {
+  return actorLoader(context).load(id);
+}
+
 const TenantRole = builder.enumType('TenantRole', {
   description: 'What somebody is in the tenant; decides what the tenant lets them do.',
   values: {

@@ -150,9 +150,12 @@ const insertMembersStatement = sql<Member>(
      FROM rooms r CROSS JOIN unnest($3::uuid[], $4::text[]) AS new(actor_id, role)
      WHERE r.tenant_id = $1 AND r.id = $2
      ON CONFLICT DO NOTHING RETURNING m.*
+   ), locked AS MATERIALIZED (
+     -- In one order, whoever adds these people elsewhere at the same time.
+     SELECT id FROM actors WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM added) ORDER BY id FOR NO KEY UPDATE
    ), noted AS (
      UPDATE actors SET membership_version = membership_version + 1
-     WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM added)
+     WHERE tenant_id = $1 AND id IN (SELECT id FROM locked)
    )
    SELECT ${memberColumns} FROM added m`,
 );
