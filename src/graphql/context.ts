@@ -8,12 +8,21 @@ export interface Context {
   readonly caller: Caller | null;
   /** The WebSocket over which the operation came; null over HTTP. */
   readonly connectionId: string | null;
+  /**
+   * Goes on with a newer token on that WebSocket; null over HTTP.
+   * @throws UnauthenticatedError for a token that is not good, or somebody else's.
+   */
+  readonly renewToken: ((token: string) => Promise<void>) | null;
   /** The request's batches and caches; emptied before each event of a subscription. */
   readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
 }
 
-export function createContext(caller: Caller | null, connectionId: string | null = null): Context {
-  return { caller, connectionId, loaders: new Map() };
+export function createContext(
+  caller: Caller | null,
+  connectionId: string | null = null,
+  renewToken: Context['renewToken'] = null,
+): Context {
+  return { caller, connectionId, renewToken, loaders: new Map() };
 }
 
 /** @throws UnauthenticatedError */

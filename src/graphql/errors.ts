@@ -6,6 +6,7 @@ import {
   NotFoundError,
   RoomArchivedError,
   RoomKindError,
+  SocketRequiredError,
   ValidationError,
 } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
@@ -58,6 +59,12 @@ builder.objectType(LastOwnerError, {
 builder.objectType(MessageDeletedError, {
   name: 'MessageDeletedError',
   description: 'The message is deleted. Code: MESSAGE_DELETED.',
+  interfaces: [UserError],
+});
+
+builder.objectType(SocketRequiredError, {
+  name: 'SocketRequiredError',
+  description: 'This is done over a WebSocket. Code: SOCKET_REQUIRED.',
   interfaces: [UserError],
 });
 

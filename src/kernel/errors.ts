@@ -15,7 +15,8 @@ export type ErrorCode =
   | 'ROOM_ARCHIVED'
   | 'ROOM_KIND'
   | 'LAST_OWNER'
-  | 'MESSAGE_DELETED';
+  | 'MESSAGE_DELETED'
+  | 'SOCKET_REQUIRED';
 
 /** An argument that cannot be accepted; `field` is its path, as in `input.body`. */
 export class ValidationError extends DomainError {
@@ -88,6 +89,16 @@ export class LastOwnerError extends DomainError {
 
   constructor() {
     super('the last owner cannot leave or lose the role while others are members: make another member owner first');
+  }
+}
+
+/** A token is renewed over the WebSocket that goes on with it; over HTTP each request brings its own. */
+export class SocketRequiredError extends DomainError {
+  readonly code = 'SOCKET_REQUIRED';
+  override readonly name = 'SocketRequiredError';
+
+  constructor() {
+    super('a token is renewed over the WebSocket that is to go on with it');
   }
 }
 

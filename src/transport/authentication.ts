@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwtVerify } from 'jose';
 import type { AuthConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
-import { parseClaims } from '../domains/identity/identity.rules.ts';
-import { recordSignIn, signIn } from '../domains/identity/identity.service.ts';
+import { type Claims, parseClaims } from '../domains/identity/identity.rules.ts';
+import { isClaimedBy, recordSignIn, signIn } from '../domains/identity/identity.service.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { UnauthenticatedError } from '../kernel/errors.ts';
 import type { Origin } from '../kernel/origin.ts';
@@ -14,6 +14,11 @@ export interface Authentication {
    * @throws UnauthenticatedError for a token that is forged, expired, of another issuer or audience, or incomplete.
    */
   authenticate(token: string, origin: Origin): Promise<Actor>;
+  /**
+   * As `authenticate`, for a newer token of somebody who is signed in.
+   * @throws UnauthenticatedError also for a token of anybody else, about whom nothing is written.
+   */
+  renew(token: string, actor: Actor, origin: Origin): Promise<Actor>;
   /** What was remembered of this actor's tokens counts no more. */
   forget(actorId: string): void;
 }
@@ -29,10 +34,14 @@ export function createAuthentication(config: AuthConfig, database: Database): Au
   // Tokens whose first use is recorded: asks the database once for each, not whenever what was remembered has run out.
   const recorded = new Set<string>();
 
-  async function signInWith(token: string, origin: Origin): Promise<Actor> {
+  async function claimsOf(token: string): Promise<Claims> {
     const claims = parseClaims(await verify(token));
     if (typeof claims === 'string') throw new UnauthenticatedError(`the token cannot be used: ${claims}`);
-    const actor = await signIn(database, claims);
+    return claims;
+  }
+
+  async function signInWith(token: string, origin: Origin): Promise<Actor> {
+    const actor = await signIn(database, await claimsOf(token));
     if (actor.role === 'ADMIN') await recordOnce(actor, token, origin);
     return actor;
   }
@@ -66,6 +75,12 @@ export function createAuthentication(config: AuthConfig, database: Database): Au
 
   return {
     authenticate,
+    async renew(token, actor, origin) {
+      if (!(await isClaimedBy(database, await claimsOf(token), actor))) {
+        throw new UnauthenticatedError('the token is of another account');
+      }
+      return authenticate(token, origin);
+    },
     forget(actorId) {
       for (const [token, { actor }] of remembered) {
         void actor.then(({ id }) => id === actorId && remembered.delete(token)).catch(() => undefined);

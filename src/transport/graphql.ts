@@ -22,6 +22,7 @@ interface ConnectionContext {
   readonly res?: ServerResponse;
   readonly actor?: Actor;
   readonly connectionId?: string;
+  readonly renewToken?: Context['renewToken'];
   readonly origin?: Origin;
 }
 
@@ -50,8 +51,8 @@ export function createGraphql(deps: {
     maskedErrors: { maskError: createErrorMask(log) },
     cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders: ['authorization', 'content-type'] },
     plugins: [useSharedSubscriptions(subscriptions, sessions, limits)],
-    context: async ({ request, actor, connectionId, origin = ownOrigin() }) => {
-      if (actor) return createContext(callerFor(actor, origin), connectionId);
+    context: async ({ request, actor, connectionId, renewToken, origin = ownOrigin() }) => {
+      if (actor) return createContext(callerFor(actor, origin), connectionId, renewToken);
       const token = bearerToken(request.headers.get('authorization'));
       return createContext(token === null ? null : callerFor(await authentication.authenticate(token, origin), origin));
     },
@@ -73,7 +74,7 @@ function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessio
         const results = await subscriptions.subscribe(args);
         if (!caller || !(Symbol.asyncIterator in results)) return results;
         let farewell: string | null = null;
-        const forget = sessions.open(caller.actor, (reason) => {
+        const session = sessions.open(caller.actor, (reason) => {
           if (reason === null) res?.destroy();
           else farewell = JSON.stringify({ errors: [{ message: reason, extensions: { code: 'UNAUTHENTICATED' } }] });
           void results.return?.();
@@ -86,7 +87,7 @@ function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessio
         }
         return onceEnded(
           endingWith(written(), () => void results.return?.()),
-          forget,
+          session.forget,
         );
       });
     },

@@ -5,14 +5,21 @@ import type { Bus } from '../events/bus.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
 
+/** One socket or stream of an actor. */
+export interface Session {
+  /** The actor has a newer token: it ends with that one, as `expiresAt` says now. */
+  renew(): void;
+  /** It has ended by itself: nothing is called any more. */
+  forget(): void;
+}
+
 /** What stays open for an actor in this process: sockets, and streams of server-sent events. */
 export interface Sessions {
   /**
    * Keeps `end` to be called when the token expires or the actor is deactivated, with the reason; or when the process
    * stops, with null.
-   * @returns what forgets it again.
    */
-  open(actor: Actor, end: End): () => void;
+  open(actor: Actor, end: End): Session;
   /** How many are open for an actor. */
   count(actor: Actor): number;
   /** Ends those that are still open, and whatever is opened later. */
@@ -66,13 +73,23 @@ export function createSessions(deps: {
       const session = sessions.get(actor.id) ?? { actor, ends: new Set<End>() };
       sessions.set(actor.id, session);
       session.ends.add(end);
-      const wait = Math.min(actor.expiresAt.getTime() - Date.now(), longestWait);
-      const expiry = setTimeout(() => end('the token has expired'), wait);
-      expiry.unref();
-      return () => {
+      let expiry: NodeJS.Timeout | undefined;
+      const renew = () => {
         clearTimeout(expiry);
-        session.ends.delete(end);
-        if (session.ends.size === 0 && sessions.get(actor.id) === session) sessions.delete(actor.id);
+        // A newer token is verified in a while, in which the session may have ended.
+        if (!session.ends.has(end)) return;
+        const wait = Math.min(actor.expiresAt.getTime() - Date.now(), longestWait);
+        expiry = setTimeout(() => end('the token has expired'), wait);
+        expiry.unref();
+      };
+      renew();
+      return {
+        renew,
+        forget() {
+          clearTimeout(expiry);
+          session.ends.delete(end);
+          if (session.ends.size === 0 && sessions.get(actor.id) === session) sessions.delete(actor.id);
+        },
       };
     },
     count: (actor) => sessions.get(actor.id)?.ends.size ?? 0,

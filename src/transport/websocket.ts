@@ -6,6 +6,7 @@ import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import type { Limits } from '../config.ts';
+import { createErrorMask } from '../graphql/errors.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { DomainError } from '../kernel/errors.ts';
@@ -15,6 +16,7 @@ import { type Authentication, bearerToken } from './authentication.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 import { originOf } from './http.ts';
 import type { Sessions } from './sessions.ts';
+import { openSocketSession, type SocketSession } from './socketSession.ts';
 import { writeTo } from './socketWriter.ts';
 
 /** What a client sends with `connectionInit`: the token by itself, or as an HTTP client would. */
@@ -25,15 +27,15 @@ const initPayload = z.object({
 });
 
 type Connection = {
-  actor?: Actor;
+  session?: SocketSession;
   id?: string;
-  forget?: () => void;
   operations?: number;
 };
 
 /** What an operation has to know of its socket: passed along as its root value, which our resolvers do not use. */
 interface OnSocket {
   readonly socket: WebSocket;
+  readonly session: SocketSession | undefined;
   readonly operationId: string;
   readonly execute: (args: ExecutionArgs) => Promise<ExecutionResult>;
 }
@@ -79,16 +81,17 @@ export function serveWebSockets(deps: {
           return false;
         }
         const id = randomUUID();
-        const forget = sessions.open(actor, (reason) => {
+        const onEnd = (reason: string | null) => {
           if (reason === null) end(extra.socket, goingAway, stopping);
           else end(extra.socket, CloseCode.Forbidden, reason);
-        });
-        Object.assign(extra, { actor, id, forget, operations: 0 });
-        observer.connected(actor, id);
+        };
+        const session = openSocketSession({ actor, authentication, sessions, mask: createErrorMask(log), onEnd });
+        Object.assign(extra, { session, id, operations: 0 });
+        observer.connected(session.actor, id);
         return true;
       },
       onDisconnect({ extra }) {
-        extra.forget?.();
+        extra.session?.forget();
         if (extra.id !== undefined) observer.disconnected(extra.id);
       },
       async onSubscribe({ extra, subscriptions: open }, operationId, params) {
@@ -101,11 +104,13 @@ export function serveWebSockets(deps: {
             }),
           ];
         }
+        // Each operation has a request id of its own; the socket's names where it came from.
+        const origin = { ...originOf(extra.request), requestId: randomUUID() };
+        const { session, id } = extra;
         const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
-          ...(extra.actor ? { actor: extra.actor } : {}),
-          ...(extra.id !== undefined ? { connectionId: extra.id } : {}),
-          // Each operation has a request id of its own; the socket's names where it came from.
-          origin: { ...originOf(extra.request), requestId: randomUUID() },
+          ...(session ? { actor: session.actor, renewToken: (token: string) => session.renew(token, origin) } : {}),
+          ...(id !== undefined ? { connectionId: id } : {}),
+          origin,
           req: extra.request,
           socket: extra.socket,
           params,
@@ -118,7 +123,7 @@ export function serveWebSockets(deps: {
         }
         const errors = validate(schema, document);
         if (errors.length > 0) return errors;
-        const rootValue: OnSocket = { socket: extra.socket, operationId, execute };
+        const rootValue: OnSocket = { socket: extra.socket, session, operationId, execute };
         const args: ExecutionArgs = {
           schema,
           document,
@@ -131,12 +136,13 @@ export function serveWebSockets(deps: {
       },
       execute: (args) => onSocket(args).execute(args),
       async subscribe(args) {
-        const { socket, operationId } = onSocket(args);
+        const { socket, session, operationId } = onSocket(args);
         const results = await subscriptions.subscribe(args);
         if (!(Symbol.asyncIterator in results)) return results;
+        const allowed = session?.watch(args, results) ?? results;
         // Written straight to the socket, in the bytes that all subscribers of the operation share; what graphql-ws
         // iterates has no values, and tells it when the operation is complete.
-        return writeTo(socket, operationId, results, {
+        return writeTo(socket, operationId, allowed, {
           bufferBytes: limits.bufferBytes,
           onTooSlow: () => end(socket, tryAgainLater, 'too slow: resync'),
         });

@@ -22,13 +22,20 @@ async function socketOf(whose: Person, options: TokenOptions = {}) {
   return socket;
 }
 
-const selection = 'viewer { role permissions tokenExpiresAt }';
+const renewal = `mutation Renew($token: String!) {
+  renewToken(input: { token: $token }) {
+    __typename
+    ... on UserError { code reason }
+    ... on ValidationError { field }
+    ... on RenewTokenPayload { viewer { role permissions tokenExpiresAt } }
+  }
+}`;
 let renewals = 0;
 
 /** @returns what `renewToken` gave. */
 async function renew(socket: RawSocket, token: string): Promise<unknown> {
   const id = `renewal ${++renewals}`;
-  socket.subscribe(id, mutationDocument('renewToken', selection), { input: { token } });
+  socket.subscribe(id, renewal, { token });
   return at(await socket.until('next', id), 'payload.data.renewToken');
 }
 
@@ -190,7 +197,7 @@ describe('a token that is refused', () => {
   });
 
   test('G9 any is over HTTP, where each request brings its own', async () => {
-    const answer = await attempt(ana, 'renewToken', { token: await signToken(person('acme', 'Ana', 'admin')) });
+    const answer = await ana.query(renewal, { token: await signToken(person('acme', 'Ana', 'admin')) });
     expect(answer.errors).toEqual([]);
     expect(textAt(answer.data, 'renewToken.code')).toBe('SOCKET_REQUIRED');
   });

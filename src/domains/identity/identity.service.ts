@@ -35,6 +35,13 @@ export async function signIn(database: Database, claims: Claims): Promise<Actor>
   };
 }
 
+/** Whether the claims are about this actor, who is signed in: the same tenant and the same subject. */
+export async function isClaimedBy(database: Database, claims: Claims, actor: Actor): Promise<boolean> {
+  const tenant = await store.findTenant(database, claims.tenant);
+  if (tenant?.id !== actor.tenantId) return false;
+  return (await store.findActorBySubject(database.forTenant(tenant.id), claims.subject))?.id === actor.id;
+}
+
 /**
  * Records in the audit trail that an admin uses a token, unless that was recorded before, by whatever process.
  * @param tokenHash of the token; the token itself is kept nowhere.

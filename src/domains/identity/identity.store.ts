@@ -9,11 +9,15 @@ export type { ActorRow, Tenant };
 
 /** The tenant of that key, made on first sight: the host product that signs the tokens decides which tenants exist. */
 export async function ensureTenant(database: Database, key: string, name = key): Promise<Tenant> {
-  const found = await database.prisma.tenant.findUnique({ where: { key } });
+  const found = await findTenant(database, key);
   if (found) return found;
   // Two may see it first at once. Not Prisma's upsert: without an update it reads and then inserts, and loses that race.
   await database.prisma.tenant.createMany({ data: [{ id: newId(), key, name }], skipDuplicates: true });
   return database.prisma.tenant.findUniqueOrThrow({ where: { key } });
+}
+
+export async function findTenant(database: Database, key: string): Promise<Tenant | null> {
+  return database.prisma.tenant.findUnique({ where: { key } });
 }
 
 export async function findActorBySubject(db: TenantDb, subject: string): Promise<ActorRow | null> {
