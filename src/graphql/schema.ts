@@ -13,6 +13,7 @@ import '../domains/reading/reading.graphql.ts';
 import '../domains/reading/roomEvents.graphql.ts';
 import '../domains/presence/presence.graphql.ts';
 import '../domains/presence/typing.graphql.ts';
+import '../domains/governance/audit.graphql.ts';
 import { authDirectives } from './auth.ts';
 import { builder } from './builder.ts';
 
