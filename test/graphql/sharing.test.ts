@@ -1,0 +1,102 @@
+import { createClient } from 'graphql-ws';
+import { afterAll, expect, test } from 'vitest';
+import { WebSocket } from 'ws';
+import { startApi } from '../../src/server.ts';
+import { createTestDatabase } from '../services/database.ts';
+import { act, createRoom, send } from '../support/acting.ts';
+import { createClient as createTestClient } from '../support/client.ts';
+import { openHouse } from '../support/house.ts';
+import { textAt } from '../support/json.ts';
+import { person, signToken } from '../support/people.ts';
+import { waitFor } from '../support/waiting.ts';
+
+const house = await openHouse({ databaseUrl: await createTestDatabase() });
+let executions = 0;
+const api = await startApi(house.config, house.foundation, house.log.logger, false, { onExecute: () => executions++ });
+afterAll(() => api.close());
+
+async function signIn(name: string, role?: 'admin') {
+  const token = await signToken(person('acme', name, role));
+  const client = createTestClient(api.url, token);
+  return { ...client, token, id: textAt(await client.query('{ viewer { actor { id } } }'), 'data.viewer.actor.id') };
+}
+
+const ana = await signIn('Ana', 'admin');
+const members = await Promise.all(Array.from({ length: 10 }, (_, index) => signIn(`member-${index}`)));
+const room = await createRoom(ana, { kind: 'GROUP', name: 'crowded', memberIds: members.map((member) => member.id) });
+const socketsEach = 5;
+const operationsEach = 20;
+const everybody = members.length * socketsEach * operationsEach;
+
+async function cursor(): Promise<string> {
+  const { data } = await ana.query('query Cursor($room: ID!) { room(id: $room) { cursor } }', { room });
+  return textAt(data, 'room.cursor');
+}
+
+/** A thousand subscriptions over fifty sockets of ten people. */
+async function crowd(selection: string) {
+  const query = `subscription Crowd($room: ID!, $after: String) {
+    messageAdded(roomId: $room, after: $after) { ... on MessageAdded { ${selection} } }
+  }`;
+  const after = await cursor();
+  const sockets = members.flatMap(({ token }) =>
+    Array.from({ length: socketsEach }, () =>
+      createClient({ url: api.url.replace('http', 'ws'), webSocketImpl: WebSocket, connectionParams: { token } }),
+    ),
+  );
+  const received = sockets.flatMap((socket) =>
+    Array.from({ length: operationsEach }, () => {
+      const values: unknown[] = [];
+      const sink = { next: (value: unknown) => values.push(value), error: (error: unknown) => values.push(error) };
+      socket.subscribe({ query, variables: { room, after } }, { ...sink, complete: () => undefined });
+      return values;
+    }),
+  );
+  return {
+    received,
+    async until(count: number) {
+      await waitFor(`${count} events at everybody`, () => received.every((values) => values.length >= count));
+    },
+    stop: () => Promise.all(sockets.map((socket) => socket.dispose())),
+  };
+}
+
+test('R2 a thousand subscribers of a room with the same operation cost one execution per message', async () => {
+  const { received, until, stop } = await crowd('message { body author { name } cursor }');
+  expect(received).toHaveLength(everybody);
+  // The first is replayed to some and live to others.
+  await send(ana, room, 'first');
+  await until(1);
+  const before = executions;
+  for (const body of ['one', 'two', 'three']) await send(ana, room, body);
+  await until(4);
+  expect(executions - before).toBe(3);
+  const [first] = received;
+  for (const values of received) expect(values).toEqual(first);
+  expect(first).toMatchObject(
+    ['first', 'one', 'two', 'three'].map((body) => ({ data: { messageAdded: { message: { body } } } })),
+  );
+  await stop();
+});
+
+test('R2 where a field depends on the viewer they cost one for each viewer, and everybody gets their own', async () => {
+  for (const [index, member] of members.entries()) {
+    await act(member, 'muteRoom', { roomId: room, muted: index % 2 === 0 });
+  }
+  const { received, until, stop } = await crowd('message { body } room { viewerMember { muted actor { name } } }');
+  await send(ana, room, 'first');
+  await until(1);
+  const before = executions;
+  await send(ana, room, 'second');
+  await until(2);
+  expect(executions - before).toBe(members.length);
+  for (const [index, values] of received.entries()) {
+    const viewer = Math.floor(index / socketsEach / operationsEach);
+    const viewerMember = { muted: viewer % 2 === 0, actor: { name: `member-${viewer}` } };
+    expect(values).toMatchObject([
+      { data: { messageAdded: { message: { body: 'first' }, room: { viewerMember } } } },
+      { data: { messageAdded: { message: { body: 'second' }, room: { viewerMember } } } },
+    ]);
+  }
+  await stop();
+});
