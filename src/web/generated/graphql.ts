@@ -146,6 +146,8 @@ type UserErrorParts_RoomArchivedError_Fragment = { __typename: 'RoomArchivedErro
 
 type UserErrorParts_RoomKindError_Fragment = { __typename: 'RoomKindError', code: string, reason: string };
 
+type UserErrorParts_SocketRequiredError_Fragment = { __typename: 'SocketRequiredError', code: string, reason: string };
+
 type UserErrorParts_ValidationError_Fragment = { __typename: 'ValidationError', code: string, reason: string };
 
 export type UserErrorPartsFragment =
@@ -154,6 +156,7 @@ export type UserErrorPartsFragment =
   | UserErrorParts_NotFoundError_Fragment
   | UserErrorParts_RoomArchivedError_Fragment
   | UserErrorParts_RoomKindError_Fragment
+  | UserErrorParts_SocketRequiredError_Fragment
   | UserErrorParts_ValidationError_Fragment
 ;
 
