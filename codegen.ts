@@ -8,7 +8,12 @@ export default {
   generates: {
     'src/web/generated/': {
       preset: 'client',
-      presetConfig: { fragmentMasking: false, skipIndexFile: true },
+      presetConfig: {
+        fragmentMasking: false,
+        skipIndexFile: true,
+        // The manifest from which the server knows them by their hash.
+        persistedDocuments: { hashAlgorithm: 'sha256' },
+      },
       config: {
         // Operations travel as text, so a client need not carry graphql-js to print them.
         documentMode: 'string',

@@ -59,6 +59,46 @@ const limitSettings = z.object({
   LIVE_QUEUE_EVENTS: z.coerce.number().int().min(1).default(1_000),
 });
 
+const list = z.string().transform((value) => value.split(',').map((entry) => entry.trim()));
+const atLeast = (minimum: number) => z.coerce.number().int().min(minimum);
+
+/** What one request may be and cost. GraphiQL, the examples and every operation of our own stay far below. */
+const requestSettings = z.object({
+  /** Levels of fields inside fields: a reply's author in a page of a room's messages is at 9. */
+  LIMIT_DEPTH: atLeast(1).default(15),
+  /** Objects that an operation can give, with every page full: 100 rooms with 90 messages and their authors are 18,201. */
+  LIMIT_COST: atLeast(1).default(20_000),
+  LIMIT_ALIASES: atLeast(0).default(30),
+  LIMIT_DIRECTIVES: atLeast(0).default(30),
+  /** Words and signs of a document; GraphiQL's introspection has about 400. */
+  LIMIT_TOKENS: atLeast(10).default(4_000),
+  /** Bytes of a request's body: the longest message in the widest script, escaped, twice. */
+  REQUEST_BYTES: atLeast(1_024).default(1_048_576),
+  /** Milliseconds for a query or mutation. */
+  REQUEST_TIMEOUT_MS: atLeast(10).default(30_000),
+  /** Milliseconds for one statement in PostgreSQL; below the former, so that the database stops working for nobody. */
+  STATEMENT_TIMEOUT_MS: atLeast(10).default(20_000),
+  /** Proxies in front that add to X-Forwarded-For; 0: the address is that of the connection. */
+  TRUSTED_PROXIES: atLeast(0).default(0),
+  INTROSPECTION: flag.optional(),
+  /** Files with operations by their SHA-256, as the code generator writes them. */
+  PERSISTED_OPERATIONS: list.default([]),
+  PERSISTED_ONLY: flag.default(false),
+  METRICS: flag.default(true),
+  METRICS_TOKEN: z.string().min(16, { error: 'must have at least 16 characters' }).optional(),
+});
+
+/** How often, per minute. A person with several busy tabs stays far below; 0 is no limit. */
+const rateSettings = z.object({
+  RATE_QUERIES: atLeast(0).default(3_000),
+  RATE_MUTATIONS: atLeast(0).default(1_800),
+  RATE_SUBSCRIPTIONS: atLeast(0).default(600),
+  RATE_SENDS: atLeast(0).default(900),
+  /** One address is an office, one tenant a company: each may do what so many people may. */
+  RATE_ADDRESS_FACTOR: atLeast(1).default(50),
+  RATE_TENANT_FACTOR: atLeast(1).default(500),
+});
+
 type Settings = z.infer<typeof settings>;
 
 export interface Config {
@@ -85,10 +125,21 @@ export interface Config {
   /** Days for which entries of the audit trail cannot be purged. */
   readonly auditKeepDays: number;
   readonly limits: Limits;
+  readonly requests: RequestConfig;
+  readonly rates: RateConfig;
+  readonly metrics: MetricsConfig;
 }
 
 /** See the settings of the same names for what each bounds. */
 export type Limits = ReturnType<typeof toLimits>;
+export type RequestConfig = ReturnType<typeof toRequests>;
+export type RateConfig = ReturnType<typeof toRates>;
+
+export interface MetricsConfig {
+  readonly enabled: boolean;
+  /** Absent: only this machine may read them. */
+  readonly token: string | undefined;
+}
 
 /** How tokens are verified: by a shared secret, by published keys, or by a secret made on the spot in development. */
 export interface AuthConfig {
@@ -112,6 +163,8 @@ type Environment = Readonly<Record<string, string | undefined>>;
 export function readConfig(env: Environment = process.env): Config {
   const value = parse(settings, env);
   const production = value.NODE_ENV === 'production';
+  const graphiql = value.GRAPHIQL ?? !production;
+  const requests = parse(requestSettings, env);
   checkAuth(value, production);
   if (production && !value.DATABASE_URL) throw new ConfigError('DATABASE_URL: is required in production');
   checkDataFolder(value);
@@ -132,12 +185,46 @@ export function readConfig(env: Environment = process.env): Config {
     roles: value.ROLES,
     logLevel: value.LOG_LEVEL,
     development: !production,
-    graphiql: value.GRAPHIQL ?? !production,
+    graphiql,
     corsOrigins: value.CORS_ORIGINS,
     roomLogDays: value.ROOM_LOG_DAYS,
     auditKeepDays: value.AUDIT_KEEP_DAYS,
     limits: toLimits(parse(limitSettings, env)),
+    requests: toRequests(requests, graphiql),
+    rates: toRates(parse(rateSettings, env)),
+    metrics: { enabled: requests.METRICS, token: requests.METRICS_TOKEN },
   };
+}
+
+function toRequests(value: z.infer<typeof requestSettings>, graphiql: boolean) {
+  return {
+    operation: {
+      depth: value.LIMIT_DEPTH,
+      cost: value.LIMIT_COST,
+      aliases: value.LIMIT_ALIASES,
+      directives: value.LIMIT_DIRECTIVES,
+      tokens: value.LIMIT_TOKENS,
+    },
+    bodyBytes: value.REQUEST_BYTES,
+    timeout: value.REQUEST_TIMEOUT_MS,
+    statementTimeout: value.STATEMENT_TIMEOUT_MS,
+    trustedProxies: value.TRUSTED_PROXIES,
+    // GraphiQL cannot do without.
+    introspection: value.INTROSPECTION ?? graphiql,
+    persistedOperations: value.PERSISTED_OPERATIONS,
+    persistedOnly: value.PERSISTED_ONLY,
+  } as const;
+}
+
+function toRates(value: z.infer<typeof rateSettings>) {
+  return {
+    query: value.RATE_QUERIES,
+    mutation: value.RATE_MUTATIONS,
+    subscription: value.RATE_SUBSCRIPTIONS,
+    send: value.RATE_SENDS,
+    addressFactor: value.RATE_ADDRESS_FACTOR,
+    tenantFactor: value.RATE_TENANT_FACTOR,
+  } as const;
 }
 
 function toLimits(value: z.infer<typeof limitSettings>) {

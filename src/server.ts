@@ -21,8 +21,12 @@ import type { Actor } from './kernel/actor.ts';
 import type { Logger } from './kernel/logger.ts';
 import { type Origin, ownOrigin } from './kernel/origin.ts';
 import { createAuthentication } from './transport/authentication.ts';
+import { createFront } from './transport/front.ts';
 import { createGraphql, graphqlPath } from './transport/graphql.ts';
-import { createHttpServer } from './transport/http.ts';
+import { createHttpServer, createOriginOf } from './transport/http.ts';
+import { createMetrics, type Metrics } from './transport/metrics.ts';
+import { readPersistedOperations } from './transport/persistedOperations.ts';
+import { createRateLimits, type RateLimits } from './transport/rateLimits.ts';
 import { createSessions } from './transport/sessions.ts';
 import { type ConnectionObserver, serveWebSockets } from './transport/websocket.ts';
 
@@ -32,6 +36,9 @@ export interface Foundation {
   readonly bus: Bus;
   readonly live: LiveDelivery;
   readonly presence: Presence;
+  /** What this process counts, and how often its callers may ask. */
+  readonly metrics: Metrics;
+  readonly rateLimits: RateLimits;
   /** @param origin where the request came from; absent for what Prosa does by itself. */
   readonly callerFor: (actor: Actor, origin?: Origin) => Caller;
   close(): Promise<void>;
@@ -47,9 +54,10 @@ export class StartError extends Error {
  * @throws StartError, FolderInUseError
  */
 export async function openFoundation(config: Config, log: Logger): Promise<Foundation> {
+  const { statementTimeout } = config.requests;
   const onError = (what: string) => (error: Error) => log.warn({ err: error }, `trouble with ${what}`);
   const engine = config.databaseUrl
-    ? postgresEngine(config.databaseUrl, config.databasePoolSize, onError('the database'))
+    ? postgresEngine(config.databaseUrl, config.databasePoolSize, onError('the database'), statementTimeout)
     : await embeddedEngine(config.dataDir);
   const database = openDatabase(engine);
   if (config.databaseUrl) await requireMigrated(config.databaseUrl);
@@ -58,8 +66,10 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const redis = redisUrl ? createRedisBus(redisUrl, redisPrefix, onError('Redis')) : null;
   const bus = redis ?? createLocalBus();
   const live = createLiveDelivery({ database, bus, log, queueEvents: config.limits.queueEvents });
-  const roomLog = createRoomLog(bus);
-  const { leases, throttle } = presenceStores(redis && { commands: redis.commands, prefix: redisPrefix });
+  const metrics = createMetrics(database);
+  const roomLog = metrics.countMessages(createRoomLog(bus));
+  const keys = redis && { commands: redis.commands, prefix: redisPrefix };
+  const { leases, throttle } = presenceStores(keys);
   const presence = createPresence({ store: leases, bus, database, log });
   const typing = createTyping({ throttle, bus, live, log });
   return {
@@ -67,6 +77,8 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     bus,
     live,
     presence,
+    metrics,
+    rateLimits: createRateLimits(config.rates, keys),
     callerFor: (actor, origin = ownOrigin()) => ({
       actor,
       origin,
@@ -74,7 +86,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       bus,
       roomLog,
       live,
-      audit: auditTrailOf({ actor, origin }, config.auditKeepDays),
+      audit: metrics.countActions(auditTrailOf({ actor, origin }, config.auditKeepDays)),
       presence,
       typing,
     }),
@@ -121,16 +133,50 @@ export async function startApi(
   graphiql: GraphiQLOptions | false,
   options: { readonly onExecute?: () => void } = {},
 ): Promise<Api> {
-  const { database, bus, presence, callerFor } = foundation;
-  const { limits, corsOrigins } = config;
+  const { database, bus, presence, callerFor, metrics, rateLimits } = foundation;
+  const { limits, requests, corsOrigins } = config;
+  const mask = createErrorMask(log, requests.introspection);
+  const originOf = createOriginOf(requests.trustedProxies);
   const authentication = createAuthentication(config.auth, database);
   const sessions = createSessions({ database, bus, log, onRevoked: authentication.forget });
-  const subscriptions = createSharedExecution({ mask: createErrorMask(log), onExecute: options.onExecute });
-  const yoga = createGraphql({ authentication, sessions, subscriptions, callerFor, log, limits, graphiql, corsOrigins });
-  const server = createHttpServer({ yoga, checks: { database: () => database.ping(), events: () => bus.ping() } });
+  const front = createFront({
+    requests,
+    persisted: readPersistedOperations(requests.persistedOperations),
+    rateLimits,
+    subscriptions: createSharedExecution({ mask, onExecute: options.onExecute }),
+    mask,
+    metrics,
+    log,
+  });
+  const { subscriptions } = front;
+  const yoga = createGraphql({
+    authentication,
+    sessions,
+    subscriptions,
+    callerFor,
+    limits,
+    graphiql,
+    corsOrigins,
+    front,
+    bodyBytes: requests.bodyBytes,
+  });
+  const server = createHttpServer({
+    yoga,
+    checks: { database: () => database.ping(), events: () => bus.ping() },
+    originOf,
+    metrics: config.metrics.enabled ? { collect: metrics.collect, token: config.metrics.token } : null,
+  });
+  const closers = new Map<string, () => void>();
   const observer: ConnectionObserver = {
-    connected: (actor, connectionId) => void presence.connect(actor, connectionId),
-    disconnected: (connectionId) => void presence.disconnect(connectionId),
+    connected(actor, connectionId) {
+      closers.set(connectionId, metrics.socketOpened());
+      void presence.connect(actor, connectionId);
+    },
+    disconnected(connectionId) {
+      closers.get(connectionId)?.();
+      closers.delete(connectionId);
+      void presence.disconnect(connectionId);
+    },
   };
   const sockets = serveWebSockets({
     server,
@@ -139,6 +185,8 @@ export async function startApi(
     sessions,
     subscriptions,
     observer,
+    front,
+    originOf,
     limits,
     log,
   });

@@ -5,6 +5,7 @@ import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { type ConstructorOptions, fromPglite } from 'pg-boss';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
+import { TimeoutError } from '../kernel/errors.ts';
 import { lockFolder } from './folderLock.ts';
 import type { MigrationTarget } from './migrations.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
@@ -30,13 +31,22 @@ export interface Engine {
 
 const int8 = pg.types.builtins.INT8;
 
-/** PostgreSQL through a pool of connections, which Prisma shares. */
-export function postgresEngine(url: string, poolSize: number, onError: (error: Error) => void): Engine {
+/**
+ * PostgreSQL through a pool of connections, which Prisma shares.
+ * @param statementTimeout milliseconds after which the database gives up on a statement.
+ */
+export function postgresEngine(
+  url: string,
+  poolSize: number,
+  onError: (error: Error) => void,
+  statementTimeout = 20_000,
+): Engine {
   const pool = new pg.Pool({
     connectionString: url,
     max: poolSize,
     // A commit that is not answered by then is given up and the connection dropped: no request hangs on a dead server.
-    query_timeout: 30_000,
+    query_timeout: Math.max(30_000, statementTimeout + 5_000),
+    statement_timeout: statementTimeout,
     connectionTimeoutMillis: 10_000,
     application_name: 'prosa',
     types: {
@@ -125,6 +135,9 @@ export async function embeddedEngine(folder: string | null): Promise<Engine> {
   };
 }
 
+/** By `statement_timeout`. */
+const queryCanceled = '57014';
+
 const constraintKinds: Readonly<Record<string, ConstraintError['kind']>> = {
   '23505': 'unique',
   '23503': 'foreign key',
@@ -133,6 +146,7 @@ const constraintKinds: Readonly<Record<string, ConstraintError['kind']>> = {
 
 function translate(error: unknown): unknown {
   if (!(error instanceof Error) || !('code' in error)) return error;
+  if (error.code === queryCanceled) return new TimeoutError();
   const kind = constraintKinds[String(error.code)];
   if (!kind) return error;
   const subject = kind === 'not null' ? 'column' : 'constraint';

@@ -4,6 +4,7 @@ import {
   LastOwnerError,
   MessageDeletedError,
   NotFoundError,
+  RateLimitedError,
   RoomArchivedError,
   RoomKindError,
   SocketRequiredError,
@@ -68,8 +69,11 @@ builder.objectType(SocketRequiredError, {
   interfaces: [UserError],
 });
 
-/** The one translation of errors to GraphQL: ours keep their message and code, anything else is logged and hidden. */
-export function createErrorMask(log: Logger) {
+/**
+ * The one translation of errors to GraphQL: ours keep their message and code, anything else is logged and hidden.
+ * @param suggestions whether names that the schema has are suggested for those that it has not.
+ */
+export function createErrorMask(log: Logger, suggestions = true) {
   return (error: unknown): GraphQLError => {
     const original = error instanceof GraphQLError ? error.originalError : error;
     const where = error instanceof GraphQLError ? { nodes: error.nodes, path: error.path } : {};
@@ -77,11 +81,12 @@ export function createErrorMask(log: Logger) {
     if (original instanceof DomainError) {
       const field = 'field' in original ? { field: original.field } : {};
       const permission = 'permission' in original ? { permission: original.permission } : {};
-      const http = original.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {};
-      const extensions = { code: original.code, ...field, ...permission, ...http };
+      const extensions = { code: original.code, ...field, ...permission, ...httpOf(original) };
       return new GraphQLError(original.message, { ...place, extensions });
     }
-    if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) return withCode(error);
+    if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) {
+      return withCode(suggestions ? error : withoutSuggestion(error));
+    }
     log.error({ err: original }, 'an operation failed');
     const extensions = { code: 'INTERNAL_SERVER_ERROR' };
     return new GraphQLError('something went wrong on our side', { ...place, extensions });
@@ -92,4 +97,31 @@ export function createErrorMask(log: Logger) {
 function withCode(error: GraphQLError): GraphQLError {
   const code = error.extensions.code ?? (error.path ? 'BAD_USER_INPUT' : 'GRAPHQL_VALIDATION_FAILED');
   return Object.assign(error, { extensions: { ...error.extensions, code } });
+}
+
+/** What a refusal is over HTTP; yoga keeps it out of the answer's body. */
+function httpOf(error: DomainError): object {
+  if (error instanceof RateLimitedError) {
+    const headers = { 'retry-after': String(Math.ceil(error.retryAfter / 1_000)) };
+    return { retryAfterMs: error.retryAfter, http: { status: 429, headers } };
+  }
+  return error.code === 'UNAUTHENTICATED' ? { http: { status: 401 } } : {};
+}
+
+/** Suggestions give the schema away, name by name, where it cannot be asked for. */
+function withoutSuggestion(error: GraphQLError): GraphQLError {
+  const message = error.message.replace(/ ?Did you mean .*\?$/s, '');
+  return message === error.message ? error : copyOf(error, message, error.extensions);
+}
+
+function copyOf(error: GraphQLError, message: string, extensions: GraphQLError['extensions']): GraphQLError {
+  const { nodes = null, source = null, positions = null, path = null } = error;
+  return new GraphQLError(message, { nodes, source, positions, path, extensions });
+}
+
+/** For a transport without HTTP's status and headers. */
+export function withoutHttp(error: GraphQLError): GraphQLError {
+  if (!('http' in error.extensions)) return error;
+  const { http: _, ...extensions } = error.extensions;
+  return copyOf(error, error.message, extensions);
 }

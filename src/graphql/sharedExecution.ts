@@ -20,6 +20,8 @@ export interface SharedResult {
   readonly json: string;
   /** The subscriber was told to resync, and its subscription ends. */
   readonly tooSlow: boolean;
+  /** When its message was committed; null for other events. */
+  readonly sentAt: Date | null;
 }
 
 export interface SharedExecution {
@@ -126,10 +128,11 @@ export function createSharedExecution(deps: {
           for (let next = await events.next(); !next.done; next = await events.next()) {
             const event = Object(next.value);
             const tooSlow = event.type === 'RESYNC' && event.reason === 'TOO_SLOW';
-            yield { json: await perform(args, operation, event), tooSlow };
+            const sentAt = event.type === 'MESSAGE_ADDED' ? event.message.createdAt : null;
+            yield { json: await perform(args, operation, event), tooSlow, sentAt };
           }
         } catch (error) {
-          yield { json: JSON.stringify({ errors: [mask(error)] }), tooSlow: false };
+          yield { json: JSON.stringify({ errors: [mask(error)] }), tooSlow: false, sentAt: null };
         } finally {
           end();
         }

@@ -16,7 +16,9 @@ export type ErrorCode =
   | 'ROOM_KIND'
   | 'LAST_OWNER'
   | 'MESSAGE_DELETED'
-  | 'SOCKET_REQUIRED';
+  | 'SOCKET_REQUIRED'
+  | 'RATE_LIMITED'
+  | 'TIMEOUT';
 
 /** An argument that cannot be accepted; `field` is its path, as in `input.body`. */
 export class ValidationError extends DomainError {
@@ -111,3 +113,27 @@ export class MessageDeletedError extends DomainError {
     super('the message is deleted');
   }
 }
+
+/** Asked too often. Nothing was done: the same request may come again, with the same nonce. */
+export class RateLimitedError extends DomainError {
+  readonly code = 'RATE_LIMITED';
+  override readonly name = 'RateLimitedError';
+  /** Milliseconds. */
+  readonly retryAfter: number;
+
+  constructor(retryAfter: number) {
+    super(`too many requests: try again in ${Math.ceil(retryAfter / 1_000)} s`);
+    this.retryAfter = Math.ceil(retryAfter);
+  }
+}
+
+/** It took too long, and nobody knows whether it will be done yet. */
+export class TimeoutError extends DomainError {
+  readonly code = 'TIMEOUT';
+  override readonly name = 'TimeoutError';
+
+  constructor() {
+    super('it took too long and may still be done: look before you repeat it, or repeat a send with its nonce');
+  }
+}
+

@@ -5,14 +5,14 @@ import type { Limits } from '../config.ts';
 import type { Caller } from '../domains/caller.ts';
 import { endingWith, onceEnded } from '../events/iterators.ts';
 import { type Context, createContext } from '../graphql/context.ts';
-import { createErrorMask } from '../graphql/errors.ts';
 import { schema } from '../graphql/schema.ts';
 import type { SharedExecution, SharedResult } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
-import type { Logger } from '../kernel/logger.ts';
 import { type Origin, ownOrigin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
+import type { Front } from './front.ts';
 import { renderGraphiql } from './graphiql.ts';
+import { preflightHeader } from './requestChecks.ts';
 import type { Sessions } from './sessions.ts';
 
 export const graphqlPath = '/graphql';
@@ -26,6 +26,18 @@ interface ConnectionContext {
   readonly origin?: Origin;
 }
 
+/** What front ends of other origins may send, and read of an answer. */
+const allowedHeaders = ['authorization', 'content-type', 'x-request-id', preflightHeader];
+const exposedHeaders = [
+  'ratelimit-limit',
+  'ratelimit-policy',
+  'ratelimit-remaining',
+  'ratelimit-reset',
+  'retry-after',
+  'x-request-id',
+];
+const methods = ['GET', 'POST'];
+
 export type Yoga = YogaServerInstance<ConnectionContext, object>;
 
 /** GraphQL over HTTP, with server-sent events for subscriptions; the WebSocket server runs its operations too. */
@@ -34,12 +46,14 @@ export function createGraphql(deps: {
   sessions: Sessions;
   subscriptions: SharedExecution;
   callerFor: (actor: Actor, origin: Origin) => Caller;
-  log: Logger;
   limits: Limits;
   graphiql: GraphiQLOptions | false;
   corsOrigins: readonly string[];
+  front: Front;
+  /** Of a request's body. */
+  bodyBytes: number;
 }): Yoga {
-  const { authentication, sessions, subscriptions, callerFor, log, limits, graphiql, corsOrigins } = deps;
+  const { authentication, sessions, subscriptions, callerFor, limits, graphiql, corsOrigins, front, bodyBytes } = deps;
   return createYoga<ConnectionContext>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -48,9 +62,12 @@ export function createGraphql(deps: {
     renderGraphiQL: renderGraphiql,
     // The mask logs what is our fault; what a client did wrong is answered, not logged.
     logging: false,
-    maskedErrors: { maskError: createErrorMask(log) },
-    cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders: ['authorization', 'content-type'] },
-    plugins: [useSharedSubscriptions(subscriptions, sessions, limits)],
+    maskedErrors: { maskError: front.mask },
+    maxRequestBodySize: bodyBytes,
+    multipart: false,
+    batching: false,
+    cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders, exposedHeaders, methods },
+    plugins: [...front.plugins, useSharedSubscriptions(subscriptions, sessions, limits)],
     context: async ({ request, actor, connectionId, renewToken, origin = ownOrigin() }) => {
       if (actor) return createContext(callerFor(actor, origin), connectionId, renewToken);
       const token = bearerToken(request.headers.get('authorization'));

@@ -1,19 +1,39 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { timingSafeEqual } from 'node:crypto';
+import { createServer, type IncomingMessage, type Server, type ServerOptions, type ServerResponse } from 'node:http';
+import { isIP } from 'node:net';
 import compression from 'compression';
 import { type Origin, requestIdFrom } from '../kernel/origin.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
+import type { Metrics } from './metrics.ts';
+import { securityHeaders } from './requestChecks.ts';
 
 /** @throws when what it names does not answer. */
 export type Check = () => Promise<void>;
 
+/** How long a client may take, in milliseconds, and how much it may say before its body. */
+const patience: ServerOptions = {
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 65_000,
+  connectionsCheckingInterval: 5_000,
+  /** Bytes of the address and all headers together; more is answered with 431. */
+  maxHeaderSize: 16_384,
+};
+
 /** Routes by path: GraphQL, and what those ask who operate the server. */
-export function createHttpServer(deps: { yoga: Yoga; checks: Readonly<Record<string, Check>> }): Server {
-  const { yoga, checks } = deps;
+export function createHttpServer(deps: {
+  yoga: Yoga;
+  checks: Readonly<Record<string, Check>>;
+  originOf: (request: IncomingMessage) => Origin;
+  /** Null where there is no `/metrics`. */
+  metrics: { readonly collect: Metrics['collect']; readonly token: string | undefined } | null;
+}): Server {
+  const { yoga, checks, originOf, metrics } = deps;
   const compress = compression({ filter: isCompressible });
-  return createServer((request, response) => {
+  return createServer(patience, (request, response) => {
     const path = request.url?.split('?', 1)[0];
     const origin = originOf(request);
-    response.setHeader('x-content-type-options', 'nosniff');
+    for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
     response.setHeader('x-request-id', origin.requestId);
     switch (path) {
       case graphqlPath:
@@ -27,23 +47,50 @@ export function createHttpServer(deps: { yoga: Yoga; checks: Readonly<Record<str
       case '/readyz':
         void ready(checks).then((state) => respond(response, state.ready ? 200 : 503, state));
         return;
+      case '/metrics':
+        if (!metrics || !mayReadMetrics(request, metrics.token)) break;
+        void metrics.collect().then(({ type, text }) => {
+          response.writeHead(200, { 'content-type': type, 'cache-control': 'no-store' }).end(text);
+        });
+        return;
       case '/':
         response.writeHead(302, { location: graphqlPath }).end();
         return;
-      default:
-        return respond(response, 404, { error: `nothing here: GraphQL is at ${graphqlPath}` });
     }
+    respond(response, 404, { error: `nothing here: GraphQL is at ${graphqlPath}` });
   });
 }
 
-/** Where a request came from, as its own headers and socket tell. */
-export function originOf(request: IncomingMessage): Origin {
-  const { 'x-request-id': requestId, 'user-agent': userAgent } = request.headers;
-  return {
-    requestId: requestIdFrom(Array.isArray(requestId) ? requestId[0] : requestId),
-    address: request.socket.remoteAddress ?? null,
-    userAgent: userAgent?.slice(0, 400) ?? null,
+/**
+ * Where a request came from, as its own headers and socket tell.
+ * @param trustedProxies how many in front add the address that they see to `X-Forwarded-For`; what stands before those
+ * is only what somebody says.
+ */
+export function createOriginOf(trustedProxies: number): (request: IncomingMessage) => Origin {
+  return ({ headers, socket }) => {
+    const { 'x-request-id': requestId, 'user-agent': userAgent, 'x-forwarded-for': forwarded } = headers;
+    const hops = forwarded === undefined ? [] : String(forwarded).split(',');
+    const claimed = trustedProxies > 0 ? hops.at(-trustedProxies)?.trim() : undefined;
+    return {
+      requestId: requestIdFrom(Array.isArray(requestId) ? requestId[0] : requestId),
+      address: claimed && isIP(claimed) ? claimed : (socket.remoteAddress ?? null),
+      userAgent: userAgent?.slice(0, 400) ?? null,
+    };
   };
+}
+
+/** Whoever has the token; without one, only programs on this machine, and not through a proxy on it. */
+function mayReadMetrics({ headers, socket }: IncomingMessage, token: string | undefined): boolean {
+  if (token === undefined) {
+    return isLoopback(socket.remoteAddress) && !('x-forwarded-for' in headers) && !('forwarded' in headers);
+  }
+  const given = Buffer.from(headers.authorization ?? '');
+  const wanted = Buffer.from(`Bearer ${token}`);
+  return given.length === wanted.length && timingSafeEqual(given, wanted);
+}
+
+function isLoopback(address: string | undefined): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
 }
 
 /** An event stream must not wait in a compressor for more to come. */

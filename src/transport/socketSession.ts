@@ -66,7 +66,7 @@ export function openSocketSession(deps: {
       const entry: Watched = {
         args,
         end(errors) {
-          farewell = { json: JSON.stringify({ errors }), tooSlow: false };
+          farewell = { json: JSON.stringify({ errors }), tooSlow: false, sentAt: null };
           void results.return?.();
         },
       };

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
-import { type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
+import type { IncomingMessage, Server } from 'node:http';
+import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
 import { CloseCode } from 'graphql-ws';
 import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -13,8 +13,8 @@ import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Origin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
+import type { Front } from './front.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
-import { originOf } from './http.ts';
 import type { Sessions } from './sessions.ts';
 import { openSocketSession, type SocketSession } from './socketSession.ts';
 import { writeTo } from './socketWriter.ts';
@@ -58,10 +58,12 @@ export function serveWebSockets(deps: {
   sessions: Sessions;
   subscriptions: SharedExecution;
   observer: ConnectionObserver;
+  front: Front;
+  originOf: (request: IncomingMessage) => Origin;
   limits: Limits;
   log: Logger;
 }) {
-  const { server, yoga, authentication, sessions, subscriptions, observer, limits, log } = deps;
+  const { server, yoga, authentication, sessions, subscriptions, observer, front, originOf, limits, log } = deps;
   const sockets = new WebSocketServer({ server, path: graphqlPath, maxPayload: limits.messageBytes });
   const disposable = useServer<Record<string, unknown>, Connection>(
     {
@@ -104,6 +106,7 @@ export function serveWebSockets(deps: {
             }),
           ];
         }
+        const startedAt = performance.now();
         // Each operation has a request id of its own; the socket's names where it came from.
         const origin = { ...originOf(extra.request), requestId: randomUUID() };
         const { session, id } = extra;
@@ -115,14 +118,18 @@ export function serveWebSockets(deps: {
           socket: extra.socket,
           params,
         });
-        let document: ReturnType<typeof parse>;
+        const asker = { origin, actor: session?.actor ?? null, connectionId: id ?? null };
+        const { operationName } = params;
+        const refused = (errors: readonly unknown[], document: DocumentNode | null) =>
+          front.onSocket.refused({ errors, document, operationName, asker, startedAt });
+        let document: DocumentNode;
         try {
-          document = parse(params.query);
+          document = parse(front.onSocket.queryOf(params));
         } catch (error) {
-          return [error instanceof GraphQLError ? error : new GraphQLError('the query cannot be parsed')];
+          return refused([error], null);
         }
         const errors = validate(schema, document);
-        if (errors.length > 0) return errors;
+        if (errors.length > 0) return refused(errors, document);
         const rootValue: OnSocket = { socket: extra.socket, session, operationId, execute };
         const args: ExecutionArgs = {
           schema,
@@ -134,11 +141,11 @@ export function serveWebSockets(deps: {
         };
         return args;
       },
-      execute: (args) => onSocket(args).execute(args),
+      execute: (args) => front.onSocket.execute(args, onSocket(args).execute),
       async subscribe(args) {
         const { socket, session, operationId } = onSocket(args);
         const results = await subscriptions.subscribe(args);
-        if (!(Symbol.asyncIterator in results)) return results;
+        if (!(Symbol.asyncIterator in results)) return front.onSocket.notOpened(args, results);
         const allowed = session?.watch(args, results) ?? results;
         // Written straight to the socket, in the bytes that all subscribers of the operation share; what graphql-ws
         // iterates has no values, and tells it when the operation is complete.

@@ -1,6 +1,7 @@
 import { roomPosition } from '../../events/position.ts';
 import { builder } from '../../graphql/builder.ts';
 import { callerOf } from '../../graphql/context.ts';
+import { countsAsSend } from '../../graphql/rateClass.ts';
 import { MessageDeletedError, NotFoundError, RoomArchivedError, ValidationError } from '../../kernel/errors.ts';
 import { parseId } from '../../kernel/ids.ts';
 import { Message } from './messages.graphql.ts';
@@ -42,6 +43,7 @@ builder.relayMutationField(
   },
   {
     access: messageRules.send,
+    extensions: countsAsSend,
     description: 'Sends a message. When it is answered, the message is stored for good and has its place in the room.',
     errors: { types: [ValidationError, NotFoundError, RoomArchivedError, MessageDeletedError] },
     resolve: async (_root, { input }, context) => {
@@ -68,6 +70,7 @@ builder.relayMutationField(
   },
   {
     access: messageRules.edit,
+    extensions: countsAsSend,
     description: "Edits a message of the viewer's own; what it said before stays in `Message.edits`.",
     errors: { types: [ValidationError, NotFoundError, RoomArchivedError, MessageDeletedError] },
     resolve: (_root, { input }, context) =>

@@ -463,7 +463,7 @@ export const ViewerDocument = new TypedDocumentString(`
   id
   name
   pictureUrl
-}`) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;
+}`, {"hash":"sha256:bb577c404248c80bb9dce2aaa62d01e7f349a8b3a57546bcc02d990126262a76"}) as unknown as TypedDocumentString<ViewerQuery, ViewerQueryVariables>;
 export const UsersDocument = new TypedDocumentString(`
     query Users($search: String, $first: Int, $after: String) {
   users(search: $search, first: $first, after: $after) {
@@ -481,7 +481,7 @@ export const UsersDocument = new TypedDocumentString(`
   id
   name
   pictureUrl
-}`) as unknown as TypedDocumentString<UsersQuery, UsersQueryVariables>;
+}`, {"hash":"sha256:725370f913d71301e67cfd621633c641f7ee170fcfc43680b96f5fd3ae5137c6"}) as unknown as TypedDocumentString<UsersQuery, UsersQueryVariables>;
 export const RoomMessagesDocument = new TypedDocumentString(`
     query RoomMessages($roomId: ID!, $first: Int, $after: String, $last: Int, $before: String) {
   room(id: $roomId) {
@@ -524,7 +524,7 @@ fragment MessageParts on Message {
   createdAt
   editedAt
   deletedAt
-}`) as unknown as TypedDocumentString<RoomMessagesQuery, RoomMessagesQueryVariables>;
+}`, {"hash":"sha256:5eba8e9623eab62f8f7a0b095845e48d95996477dffa44919b11fca1b4ab125d"}) as unknown as TypedDocumentString<RoomMessagesQuery, RoomMessagesQueryVariables>;
 export const SendMessageDocument = new TypedDocumentString(`
     mutation SendMessage($input: SendMessageInput!) {
   sendMessage(input: $input) {
@@ -564,7 +564,7 @@ fragment UserErrorParts on UserError {
   __typename
   code
   reason
-}`) as unknown as TypedDocumentString<SendMessageMutation, SendMessageMutationVariables>;
+}`, {"hash":"sha256:a79cb66341efc8b49f5bcb9765bb4783a1dd799bd564ed928995f093fea3e3b5"}) as unknown as TypedDocumentString<SendMessageMutation, SendMessageMutationVariables>;
 export const EditMessageDocument = new TypedDocumentString(`
     mutation EditMessage($input: EditMessageInput!) {
   editMessage(input: $input) {
@@ -604,7 +604,7 @@ fragment UserErrorParts on UserError {
   __typename
   code
   reason
-}`) as unknown as TypedDocumentString<EditMessageMutation, EditMessageMutationVariables>;
+}`, {"hash":"sha256:ee5798425e51de74612bab913c9d38fdcd1a7f9df407bc40c34a2863069243ff"}) as unknown as TypedDocumentString<EditMessageMutation, EditMessageMutationVariables>;
 export const DeleteMessageDocument = new TypedDocumentString(`
     mutation DeleteMessage($input: DeleteMessageInput!) {
   deleteMessage(input: $input) {
@@ -644,7 +644,7 @@ fragment UserErrorParts on UserError {
   __typename
   code
   reason
-}`) as unknown as TypedDocumentString<DeleteMessageMutation, DeleteMessageMutationVariables>;
+}`, {"hash":"sha256:671c5eb80cd870f1fa88b25b8c7ea9cd6c44448fcab6de9c3f09eba34a77d026"}) as unknown as TypedDocumentString<DeleteMessageMutation, DeleteMessageMutationVariables>;
 export const MessageAddedDocument = new TypedDocumentString(`
     subscription MessageAdded($roomId: ID!, $after: String) {
   messageAdded(roomId: $roomId, after: $after) {
@@ -682,7 +682,7 @@ fragment MessageParts on Message {
   createdAt
   editedAt
   deletedAt
-}`) as unknown as TypedDocumentString<MessageAddedSubscription, MessageAddedSubscriptionVariables>;
+}`, {"hash":"sha256:5af799dfd82af02fb1eb009323041b4300976f69f9436591ee49aa7b5dc363c7"}) as unknown as TypedDocumentString<MessageAddedSubscription, MessageAddedSubscriptionVariables>;
 export const MessageChangedDocument = new TypedDocumentString(`
     subscription MessageChanged($roomId: ID!, $after: String) {
   messageChanged(roomId: $roomId, after: $after) {
@@ -727,7 +727,7 @@ fragment MessageParts on Message {
   createdAt
   editedAt
   deletedAt
-}`) as unknown as TypedDocumentString<MessageChangedSubscription, MessageChangedSubscriptionVariables>;
+}`, {"hash":"sha256:e5fe285642025eab2b14b13bdf5dfe7e192f070aac9d9bf228afa99f37f00e97"}) as unknown as TypedDocumentString<MessageChangedSubscription, MessageChangedSubscriptionVariables>;
 export const MarkReadDocument = new TypedDocumentString(`
     mutation MarkRead($input: MarkReadInput!) {
   markRead(input: $input) {
@@ -745,7 +745,7 @@ export const MarkReadDocument = new TypedDocumentString(`
   __typename
   code
   reason
-}`) as unknown as TypedDocumentString<MarkReadMutation, MarkReadMutationVariables>;
+}`, {"hash":"sha256:4172d94eb5188db8d35ee106905f6771a2e7090e501f4a1d4166acd291ed05cc"}) as unknown as TypedDocumentString<MarkReadMutation, MarkReadMutationVariables>;
 export const RoomsDocument = new TypedDocumentString(`
     query Rooms($first: Int, $after: String) {
   rooms(first: $first, after: $after) {
@@ -793,7 +793,7 @@ fragment RoomParts on Room {
   lastMessage {
     ...MessageParts
   }
-}`) as unknown as TypedDocumentString<RoomsQuery, RoomsQueryVariables>;
+}`, {"hash":"sha256:a4a3d4f176261b12c4a8d3d6533a68537c2a7effb528fbc3c105258dff480fdf"}) as unknown as TypedDocumentString<RoomsQuery, RoomsQueryVariables>;
 export const RoomDocument = new TypedDocumentString(`
     query Room($id: ID!) {
   room(id: $id) {
@@ -856,7 +856,7 @@ fragment RoomParts on Room {
   lastMessage {
     ...MessageParts
   }
-}`) as unknown as TypedDocumentString<RoomQuery, RoomQueryVariables>;
+}`, {"hash":"sha256:8de0f7ce68be9ea2faf43f91f47c52878976202b8c6a9627d27ddd2928f604b0"}) as unknown as TypedDocumentString<RoomQuery, RoomQueryVariables>;
 export const OpenDirectRoomDocument = new TypedDocumentString(`
     mutation OpenDirectRoom($input: OpenDirectRoomInput!) {
   openDirectRoom(input: $input) {
@@ -909,7 +909,7 @@ fragment UserErrorParts on UserError {
   __typename
   code
   reason
-}`) as unknown as TypedDocumentString<OpenDirectRoomMutation, OpenDirectRoomMutationVariables>;
+}`, {"hash":"sha256:9afa6145d535cfa0f2f4bfd9c7e8c4f60fb54c15871971bc7d821ed0229917e9"}) as unknown as TypedDocumentString<OpenDirectRoomMutation, OpenDirectRoomMutationVariables>;
 export const CreateRoomDocument = new TypedDocumentString(`
     mutation CreateRoom($input: CreateRoomInput!) {
   createRoom(input: $input) {
@@ -962,4 +962,4 @@ fragment UserErrorParts on UserError {
   __typename
   code
   reason
-}`) as unknown as TypedDocumentString<CreateRoomMutation, CreateRoomMutationVariables>;
+}`, {"hash":"sha256:8cd6365c77c08837ebf9c22950856ce728b2ab5f9177453a483d0cb41da750dd"}) as unknown as TypedDocumentString<CreateRoomMutation, CreateRoomMutationVariables>;

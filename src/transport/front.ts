@@ -1,0 +1,90 @@
+import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { RequestConfig } from '../config.ts';
+import type { Context } from '../graphql/context.ts';
+import { withoutHttp } from '../graphql/errors.ts';
+import type { SharedExecution } from '../graphql/sharedExecution.ts';
+import type { Logger } from '../kernel/logger.ts';
+import { createAdmission, type OperationContext } from './admission.ts';
+import { guardSubscriptions, type RatesByRequest, useGuards } from './guarding.ts';
+import type { Metrics } from './metrics.ts';
+import { type Asker, askerOf, codesOf, createOperationLog, operationOf, useOperationLog } from './operationLog.ts';
+import { type PersistedOperations, queryOf, useRegistered } from './persistedOperations.ts';
+import type { RateLimits } from './rateLimits.ts';
+import { usePagePolicy, useRequestChecks } from './requestChecks.ts';
+
+/** What stands before the execution of operations, the same for every transport: limits, log and metrics. */
+export interface Front {
+  /** For yoga, through which all but subscriptions run. */
+  readonly plugins: readonly Plugin<Context>[];
+  readonly subscriptions: SharedExecution;
+  readonly mask: (error: unknown) => GraphQLError;
+  readonly onSocket: {
+    /** The text of an operation, or that of which it sends the hash. @throws GraphQLError */
+    queryOf(params: Parameters<typeof queryOf>[0]): string;
+    /** @returns the errors as the client gets them. */
+    refused(refusal: Refusal): GraphQLError[];
+    execute(args: ExecutionArgs, execute: (args: ExecutionArgs) => Promise<ExecutionResult>): Promise<ExecutionResult>;
+    /** A subscription that does not stand. */
+    notOpened(args: ExecutionArgs, result: ExecutionResult): ExecutionResult;
+  };
+}
+
+/** An operation that was not even begun. */
+interface Refusal {
+  readonly errors: readonly unknown[];
+  /** Null where its text could not be parsed. */
+  readonly document: DocumentNode | null;
+  readonly operationName: string | null | undefined;
+  readonly asker: Asker;
+  readonly startedAt: number;
+}
+
+export function createFront(deps: {
+  requests: RequestConfig;
+  persisted: PersistedOperations;
+  rateLimits: RateLimits;
+  subscriptions: SharedExecution;
+  mask: (error: unknown) => GraphQLError;
+  metrics: Metrics;
+  log: Logger;
+}): Front {
+  const { requests, persisted, rateLimits, subscriptions, mask, metrics, log } = deps;
+  const rates: RatesByRequest = new WeakMap();
+  const admission = createAdmission(requests.operation, rateLimits, ({ request }, rate) => {
+    if (request) rates.set(request, rate);
+    if (rate.retryAfter !== null) metrics.rateLimited();
+  });
+  const operations = createOperationLog(log, metrics.operationFinished(persisted.names), metrics.subscriptionOpened);
+
+  function finish(args: ExecutionArgs, result: ExecutionResult, startedAt: number): ExecutionResult {
+    const asker = askerOf(args.contextValue as OperationContext);
+    operations.finished(operationOf(args.document, args.operationName, asker, startedAt), codesOf(result));
+    return result.errors ? { ...result, errors: result.errors.map(withoutHttp) } : result;
+  }
+
+  return {
+    mask,
+    plugins: [
+      useOperationLog(operations),
+      useRequestChecks(),
+      usePagePolicy(),
+      useRegistered(persisted, requests.persistedOnly),
+      useGuards({ requests, admission, mask, rates }),
+    ],
+    subscriptions: guardSubscriptions(subscriptions, { admission, mask, operations, onDelivered: metrics.delivered }),
+    onSocket: {
+      queryOf: (params) => queryOf(params, persisted, requests.persistedOnly),
+      refused({ errors, document, operationName, asker, startedAt }) {
+        const masked = errors.map(mask).map(withoutHttp);
+        operations.finished(operationOf(document, operationName, asker, startedAt), codesOf({ errors: masked }));
+        return masked;
+      },
+      async execute(args, execute) {
+        const startedAt = performance.now();
+        return finish(args, await execute(args), startedAt);
+      },
+      notOpened: (args, result) => finish(args, result, performance.now()),
+    },
+  };
+}

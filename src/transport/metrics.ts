@@ -1,0 +1,124 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { Database } from '../db/database.ts';
+import { sql } from '../db/sql.ts';
+import type { AuditTrail } from '../events/auditTrail.ts';
+import type { RoomLog } from '../events/roomLog.ts';
+import type { Operation } from './operationLog.ts';
+
+/** What Prometheus is told of this process. */
+export interface Metrics {
+  /** The text of `/metrics`, and its content type. */
+  collect(): Promise<{ readonly type: string; readonly text: string }>;
+  /** The same log, whose messages are counted. */
+  countMessages(roomLog: RoomLog): RoomLog;
+  /** The same trail, whose actions are counted once they are committed. */
+  countActions(audit: AuditTrail): AuditTrail;
+  /** @param known the names of operations that get a label of their own; all others share one. */
+  operationFinished(known: ReadonlySet<string>): (operation: Operation, milliseconds: number, failed: boolean) => void;
+  /** @returns what to call when it is closed. */
+  subscriptionOpened(): () => void;
+  /** @returns what to call when it is closed. */
+  socketOpened(): () => void;
+  /** A message was written to a subscriber, so many milliseconds after it was committed. */
+  delivered(milliseconds: number): void;
+  rateLimited(): void;
+}
+
+/** Seconds, from an answer out of memory to one that times out. */
+const latencies = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+/** Queues grow by jobs that wait; those under way are not in the way of others. */
+const waitingJobs = sql<{ queue: string; jobs: number }>(
+  'metrics.waitingJobs',
+  `SELECT name AS queue, count(*)::int AS jobs FROM pgboss.job WHERE state IN ('created', 'retry') AND start_after <= now() GROUP BY name`,
+);
+
+/** One for a process: event loop, memory and the like are collected from here on. */
+export function createMetrics(database: Database): Metrics {
+  const registers = [new Registry()];
+  const [registry] = registers as [Registry];
+  collectDefaultMetrics({ register: registry, prefix: 'prosa_' });
+  const messages = new Counter({
+    name: 'prosa_messages_sent_total',
+    help: 'Messages committed, without reports of the system.',
+    registers,
+  });
+  const rooms = new Counter({
+    name: 'prosa_rooms_created_total',
+    help: 'Rooms created, and direct rooms opened for the first time.',
+    registers,
+  });
+  const actions = new Counter({
+    name: 'prosa_audited_actions_total',
+    help: 'Actions committed to the audit trail.',
+    labelNames: ['action'],
+    registers,
+  });
+  const operations = new Histogram({
+    name: 'prosa_operation_duration_seconds',
+    help: 'Queries and mutations, and subscriptions that were refused. Names that are not in a manifest are `other`.',
+    labelNames: ['kind', 'name', 'outcome'],
+    buckets: latencies,
+    registers,
+  });
+  const delivery = new Histogram({
+    name: 'prosa_delivery_seconds',
+    help: 'From the time of a message to when its subscriber was written to, for messages that came live.',
+    buckets: latencies,
+    registers,
+  });
+  const subscriptions = new Gauge({ name: 'prosa_subscriptions', help: 'Subscriptions open.', registers });
+  const sockets = new Gauge({ name: 'prosa_sockets', help: 'WebSockets that are signed in.', registers });
+  const refused = new Counter({
+    name: 'prosa_rate_limited_total',
+    help: 'Operations refused for coming too often.',
+    registers,
+  });
+  new Gauge({
+    name: 'prosa_jobs_waiting',
+    help: 'Jobs that could run now, by queue; the same in every process.',
+    labelNames: ['queue'],
+    registers,
+    async collect() {
+      this.reset();
+      // Before the first worker has started there are no queues.
+      const rows = await database.engine.run(waitingJobs, []).catch(() => []);
+      for (const { queue, jobs } of rows) this.set({ queue }, Number(jobs));
+    },
+  });
+  const counted = (gauge: Gauge) => () => {
+    gauge.inc();
+    return () => gauge.dec();
+  };
+
+  return {
+    collect: async () => ({ type: registry.contentType, text: await registry.metrics() }),
+    countMessages: (roomLog) => ({
+      ...roomLog,
+      async addMessage(...args) {
+        const added = await roomLog.addMessage(...args);
+        if (typeof added !== 'string') messages.inc();
+        return added;
+      },
+    }),
+    countActions: (audit) => ({
+      ...audit,
+      record(tx, action) {
+        audit.record(tx, action);
+        tx.afterCommit(() => {
+          actions.inc({ action: action.action });
+          if (action.action === 'room.create') rooms.inc();
+        });
+      },
+    }),
+    operationFinished: (known) => (operation, milliseconds, failed) => {
+      const name = operation.name === null ? 'none' : known.has(operation.name) ? operation.name : 'other';
+      const outcome = failed ? 'error' : 'ok';
+      operations.observe({ kind: operation.kind, name, outcome }, milliseconds / 1_000);
+    },
+    subscriptionOpened: counted(subscriptions),
+    socketOpened: counted(sockets),
+    delivered: (milliseconds) => delivery.observe(Math.max(milliseconds, 0) / 1_000),
+    rateLimited: () => refused.inc(),
+  };
+}

@@ -1,0 +1,114 @@
+import { type DocumentNode, getOperationAST } from 'graphql';
+import type { Plugin } from 'graphql-yoga';
+import type { Context } from '../graphql/context.ts';
+import type { Actor } from '../kernel/actor.ts';
+import type { Logger } from '../kernel/logger.ts';
+import type { Origin } from '../kernel/origin.ts';
+import type { OperationContext } from './admission.ts';
+
+/** An operation that was asked for, whatever came of it. */
+export interface Operation {
+  readonly kind: 'query' | 'mutation' | 'subscription' | 'unknown';
+  /** As its author named it; null for none. */
+  readonly name: string | null;
+  readonly asker: Asker;
+  /** As `performance.now()` says. */
+  readonly startedAt: number;
+}
+
+/** Who asked, and where it came from. */
+export interface Asker {
+  readonly origin: Origin | null;
+  readonly actor: Pick<Actor, 'id' | 'tenantId'> | null;
+  readonly connectionId: string | null;
+}
+
+/** @param context of an operation; of one that was refused early it has no caller yet. */
+export function askerOf(context: Partial<OperationContext>): Asker {
+  const { origin = null, caller, connectionId = null } = context;
+  return { origin, actor: caller?.actor ?? null, connectionId };
+}
+
+/** One line for each operation, and one for each end of a subscription. Never variables, texts or tokens. */
+export interface OperationLog {
+  /** @param codes of its errors; none where it was done. */
+  finished(operation: Operation, codes: readonly string[]): void;
+  /** A subscription stands. @returns what to call when it ends. */
+  opened(operation: Operation): () => void;
+}
+
+/** @param onFinished told of the same, for metrics. */
+export function createOperationLog(
+  log: Logger,
+  onFinished: (operation: Operation, milliseconds: number, failed: boolean) => void,
+  onOpened: () => () => void,
+): OperationLog {
+  const line = ({ kind, name, asker, startedAt }: Operation) => ({
+    requestId: asker.origin?.requestId,
+    tenant: asker.actor?.tenantId,
+    user: asker.actor?.id,
+    connection: asker.connectionId ?? undefined,
+    operation: kind,
+    name: name?.slice(0, 100),
+    durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
+  });
+  return {
+    finished(operation, codes) {
+      const entry = line(operation);
+      log.info({ ...entry, outcome: codes.length === 0 ? 'ok' : [...new Set(codes)].slice(0, 10) }, 'operation');
+      onFinished(operation, entry.durationMs, codes.length > 0);
+    },
+    opened(operation) {
+      log.info(line(operation), 'subscription opened');
+      const closed = onOpened();
+      let ended = false;
+      return () => {
+        if (ended) return;
+        ended = true;
+        closed();
+        log.info(line(operation), 'subscription ended');
+      };
+    },
+  };
+}
+
+/** @param document null where there is none, as the text could not be parsed. */
+export function operationOf(
+  document: DocumentNode | null,
+  operationName: string | null | undefined,
+  asker: Asker,
+  startedAt: number,
+): Operation {
+  const definition = document && getOperationAST(document, operationName);
+  return { kind: definition?.operation ?? 'unknown', name: definition?.name?.value ?? null, asker, startedAt };
+}
+
+/** The codes of a result's errors. */
+export function codesOf(result: object): string[] {
+  const errors: unknown = Reflect.get(result, 'errors');
+  if (!Array.isArray(errors)) return [];
+  return errors.map((error: { extensions?: { code?: unknown } }) => String(error.extensions?.code ?? 'UNKNOWN'));
+}
+
+/** Operations over HTTP. A subscription that stands is told of by who runs it. */
+export function useOperationLog(operations: OperationLog): Plugin<Context> {
+  const started = new WeakMap<object, number>();
+  const documents = new WeakMap<object, DocumentNode>();
+  return {
+    onParams({ context }) {
+      started.set(context, performance.now());
+    },
+    onParse({ context }) {
+      return ({ result }) => {
+        if (result && !(result instanceof Error)) documents.set(context, result as DocumentNode);
+      };
+    },
+    onExecutionResult({ context, result }) {
+      if (!result || Array.isArray(result) || Symbol.asyncIterator in result) return;
+      const own = context as Partial<OperationContext> & { params?: { operationName?: string | null } };
+      const startedAt = started.get(context) ?? performance.now();
+      const operation = operationOf(documents.get(context) ?? null, own.params?.operationName, askerOf(own), startedAt);
+      operations.finished(operation, codesOf(result));
+    },
+  };
+}
