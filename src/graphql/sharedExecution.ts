@@ -144,7 +144,15 @@ export function createSharedExecution(deps: {
 
 function versionKey(event: object): string | null {
   if (!('version' in event && 'roomId' in event)) return null;
-  return `${event.roomId}:${event.version}${'cursor' in event && event.cursor === cursorPlaceholder ? ':many' : ''}`;
+  const many = 'cursor' in event && event.cursor === cursorPlaceholder ? ':many' : '';
+  return `${event.roomId}:${event.version}${many}${messageState(event)}`;
+}
+
+/** A replay shows a message as it is by then: what it said before an edit or its deletion must not be given again. */
+function messageState(event: object): string {
+  if (!('message' in event)) return '';
+  const { editedAt, deletedAt } = Object(event.message);
+  return `:${Number(editedAt)}:${Number(deletedAt)}`;
 }
 
 function isOfManyRooms(event: object): event is { readonly cursor: string } {

@@ -100,3 +100,17 @@ test('R2 where a field depends on the viewer they cost one for each viewer, and 
   }
   await stop();
 });
+
+test('R5 what is deleted is not shown to who resumes from before it, although others with the same operation saw it', async () => {
+  const query = `subscription Added($room: ID!, $after: String) {
+    messageAdded(roomId: $room, after: $after) { ... on MessageAdded { message { id body } } }
+  }`;
+  const after = await cursor();
+  const live = ana.subscribe(query, { room, after });
+  const { id } = await send(ana, room, 'regretted');
+  expect(await live.next()).toEqual({ messageAdded: { message: { id, body: 'regretted' } } });
+  await act(ana, 'deleteMessage', { messageId: id });
+  const late = ana.subscribe(query, { room, after });
+  expect(await late.next()).toEqual({ messageAdded: { message: { id, body: null } } });
+  await Promise.all([live.stop(), late.stop()]);
+});
