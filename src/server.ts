@@ -5,6 +5,7 @@ import { type Database, openDatabase } from './db/database.ts';
 import { embeddedEngine, postgresEngine } from './db/engine.ts';
 import { applyMigrations, migrationStatus } from './db/migrations.ts';
 import type { Caller } from './domains/caller.ts';
+import { createTenantRoles } from './domains/identity/roles.service.ts';
 import { createPresence } from './domains/presence/presence.service.ts';
 import type { Presence } from './domains/presence/presence.types.ts';
 import { presenceStores } from './domains/presence/stores.service.ts';
@@ -72,6 +73,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const { leases, throttle } = presenceStores(keys);
   const presence = createPresence({ store: leases, bus, database, log });
   const typing = createTyping({ throttle, bus, live, log });
+  const roles = createTenantRoles({ database, bus, log });
   return {
     database,
     bus,
@@ -80,17 +82,19 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     metrics,
     rateLimits: createRateLimits(config.rates, keys),
     callerFor: (actor, origin = ownOrigin()) => ({
-      actor,
+      actor: roles.follow(actor),
       origin,
       db: database.forTenant(actor.tenantId),
       bus,
       roomLog,
       live,
+      roles,
       audit: metrics.countActions(auditTrailOf({ actor, origin }, config.auditKeepDays)),
       presence,
       typing,
     }),
     async close() {
+      roles.close();
       typing.close();
       await presence.close();
       live.close();

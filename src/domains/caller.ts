@@ -5,6 +5,7 @@ import type { LiveDelivery } from '../events/live.ts';
 import type { RoomLog } from '../events/roomLog.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Origin } from '../kernel/origin.ts';
+import type { TenantRoles } from './identity/roles.types.ts';
 import type { Presence, Typing } from './presence/presence.types.ts';
 
 /** Who calls a use case, and with what it works: everything in it belongs to the caller's tenant. */
@@ -15,6 +16,8 @@ export interface Caller {
   readonly bus: Bus;
   readonly roomLog: RoomLog;
   readonly live: LiveDelivery;
+  /** What the roles grant in the tenant. */
+  readonly roles: TenantRoles;
   /** Where critical actions are recorded, in the transaction that does them. */
   readonly audit: AuditTrail;
   readonly presence: Presence;

@@ -6,6 +6,8 @@ export const auditActions = {
   'admin.signIn': 'an admin used a token for the first time',
   'user.deactivate': 'the access of somebody was ended',
   'user.reactivate': 'the access of somebody was given back',
+  'permission.grant': 'a role in the tenant was granted a permission',
+  'permission.revoke': 'a role in the tenant lost a permission',
   'room.create': 'a room was created, or a direct room opened',
   'room.rename': 'a room got another name',
   'room.archive': 'a room was archived',

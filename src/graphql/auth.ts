@@ -1,8 +1,9 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import { DirectiveLocation, GraphQLDirective, type GraphQLFieldResolver, GraphQLNonNull, GraphQLString } from 'graphql';
+import { onceEnded } from '../events/iterators.ts';
 import { ForbiddenError } from '../kernel/errors.ts';
-import { canAnywhere, type Rule } from '../policy/can.ts';
-import { isPermission } from '../policy/permissions.ts';
+import { canAnywhere, canInTenant, type Rule } from '../policy/can.ts';
+import { isPermission, permissions } from '../policy/permissions.ts';
 import { type Context, callerOf } from './context.ts';
 import { resetLoaders } from './loaders.ts';
 
@@ -58,6 +59,10 @@ export const authDirectives: readonly GraphQLDirective[] = [
         type: new GraphQLNonNull(GraphQLString),
         description: 'As `resource:action`; a permission is granted by roles in the tenant and in a room.',
       },
+      scope: {
+        type: new GraphQLNonNull(GraphQLString),
+        description: '`tenant`: decided by the role in the tenant; `room`: by that or the role in the room concerned.',
+      },
     },
   }),
   new GraphQLDirective({
@@ -77,8 +82,9 @@ class AuthPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override onOutputFieldConfig(field: PothosOutputFieldConfig<Types>): PothosOutputFieldConfig<Types> {
     if (!rootTypes.has(field.parentType)) return field;
     const access = Reflect.get(field.pothosOptions, 'access') as Access | undefined;
-    if (!access) throw new Error(`${field.parentType}.${field.name} has no rule: give it an access`);
-    const directives = access === publicField ? { public: {} } : { auth: { permission: access.permission } };
+    const name = `${field.parentType}.${field.name}`;
+    if (!access) throw new Error(`${name} has no rule: give it an access`);
+    const directives = access === publicField ? { public: {} } : { auth: authOf(name, access.permission) };
     return { ...field, extensions: { ...field.extensions, directives } };
   }
 
@@ -100,8 +106,14 @@ class AuthPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
     subscriber: Resolver<Types> | undefined,
     field: PothosOutputFieldConfig<Types>,
   ): Resolver<Types> | undefined {
-    return subscriber && guarded(subscriber, field.extensions?.directives);
+    return subscriber && guardedStream(subscriber, field.extensions?.directives);
   }
+}
+
+/** @throws for a rule that names a permission which does not exist: the schema is not built. */
+function authOf(name: string, permission: string) {
+  if (!isPermission(permission)) throw new Error(`the rule of ${name} names ${permission}, which does not exist`);
+  return { permission, scope: permissions[permission].scope };
 }
 
 type Resolver<Types extends SchemaTypes> = GraphQLFieldResolver<unknown, Types['Context'], object>;
@@ -116,6 +128,28 @@ function guarded<Types extends SchemaTypes>(resolver: Resolver<Types>, directive
     if (!canAnywhere(actor, permission)) throw new ForbiddenError(permission);
     return resolver(parent, args, context, info);
   };
+}
+
+/** As `guarded`; and the stream ends when the tenant takes the permission from the subscriber's role. */
+function guardedStream<Types extends SchemaTypes>(subscriber: Resolver<Types>, directives: unknown): Resolver<Types> {
+  const permission = permissionOf(directives);
+  const subscribe = guarded<Types>(subscriber, directives);
+  if (!permission) return subscribe;
+  return async (parent, args, context, info) => {
+    const stream: unknown = await subscribe(parent, args, context, info);
+    if (!isStream(stream)) return stream;
+    const { actor, roles } = callerOf(context as object as Context);
+    const had = canInTenant(actor, permission);
+    const forget = roles.onChange(actor.tenantId, () => {
+      if (had && !canInTenant(actor, permission)) void guardedEvents.return?.();
+    });
+    const guardedEvents = onceEnded(stream, forget);
+    return guardedEvents;
+  };
+}
+
+function isStream(value: unknown): value is AsyncIterableIterator<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.asyncIterator in value && 'next' in value;
 }
 
 function permissionOf(directives: unknown) {

@@ -11,6 +11,8 @@ export interface Actor {
   readonly name: string;
   /** Permissions that the token grants beyond those of the role. */
   readonly permissions: ReadonlySet<string>;
+  /** What the role grants in this tenant; absent: what it grants in every tenant that has decided nothing else. */
+  readonly grants?: ReadonlySet<string>;
   /** When the token ends; open subscriptions end with it. */
   readonly expiresAt: Date;
 }

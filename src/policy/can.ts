@@ -16,7 +16,11 @@ export interface RoomFacts {
 
 /** Whether the actor may do what a tenant-wide permission names. */
 export function canInTenant(actor: Actor, permission: Permission): boolean {
-  return actor.permissions.has(permission) || tenantGrants[actor.role].includes(permission);
+  return actor.permissions.has(permission) || grants(actor, permission);
+}
+
+function grants(actor: Actor, permission: Permission): boolean {
+  return actor.grants?.has(permission) ?? tenantGrants[actor.role].includes(permission);
 }
 
 /**

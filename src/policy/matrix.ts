@@ -22,7 +22,7 @@ const managesRooms: readonly Permission[] = [
 
 /** What a role in the tenant grants, in every room that its holder can see. */
 export const tenantGrants: Readonly<Record<TenantRole, readonly Permission[]>> = {
-  ADMIN: [...everyone, ...managesRooms, 'user:deactivate', 'audit:read', 'audit:purge'],
+  ADMIN: [...everyone, ...managesRooms, 'user:deactivate', 'permission:read', 'permission:update', 'audit:read', 'audit:purge'],
   SUPERVISOR: [...everyone, ...managesRooms],
   AGENT: everyone,
   SERVICE: [...everyone, 'room:create'],

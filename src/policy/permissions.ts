@@ -7,6 +7,8 @@ export const permissions = {
   'presence:read': { scope: 'tenant', allows: 'see who is online' },
   'presence:update': { scope: 'tenant', allows: 'say to be away, or back' },
   'user:deactivate': { scope: 'tenant', allows: 'end and give back the access of people' },
+  'permission:read': { scope: 'tenant', allows: 'see what every role may do' },
+  'permission:update': { scope: 'tenant', allows: 'decide what every role may do' },
   'audit:read': { scope: 'tenant', allows: 'read the audit trail, and check that nobody has changed it' },
   'audit:purge': { scope: 'tenant', allows: 'purge old entries of the audit trail' },
   'room:list': { scope: 'tenant', allows: 'list the own rooms and the channels of the tenant' },

@@ -50,6 +50,8 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   },
   'user.deactivate': () => act(admin, 'deactivateUser', { userId: ana.id }),
   'user.reactivate': () => act(admin, 'reactivateUser', { userId: ana.id }),
+  'permission.grant': () => setGranted('grantPermission'),
+  'permission.revoke': () => setGranted('revokePermission'),
   'room.create': () => createRoom(admin, { kind: 'GROUP', name: `Room ${names++}`, memberIds: [ana.id] }),
   'room.rename': () => act(admin, 'updateRoom', { roomId: room, name: `Plans ${names++}` }),
   'room.archive': () => act(admin, 'archiveRoom', { roomId: room }),
@@ -64,6 +66,13 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   'import.finish': () => load(),
   'audit.purge': () => purgeLog(admin, new Date(Date.now() - 1)),
 };
+
+async function setGranted(name: 'grantPermission' | 'revokePermission'): Promise<void> {
+  const { errors } = await admin.query(
+    `mutation { ${name}(input: { role: AGENT, permission: "room:create" }) { __typename } }`,
+  );
+  if (errors.length > 0) throw new Error(errors[0]?.message);
+}
 
 async function purgeLog(client: Visitor, before: Date): Promise<unknown> {
   const { data, errors } = await client.query(

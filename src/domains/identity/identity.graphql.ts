@@ -25,7 +25,7 @@ export function loadActorIfThere(context: Context, id: string): Promise<ActorRow
   return actorLoader(context).load(id);
 }
 
-const TenantRole = builder.enumType('TenantRole', {
+export const TenantRole = builder.enumType('TenantRole', {
   description: 'What somebody is in the tenant; decides what the tenant lets them do.',
   values: {
     ADMIN: { description: 'Manages rooms and members, and governs the tenant.' },

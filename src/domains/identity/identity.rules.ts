@@ -9,6 +9,8 @@ export const identityRules = {
   viewer: { permission: 'room:list' },
   node: { permission: 'room:list' },
   listUsers: { permission: 'user:read' },
+  readPermissions: { permission: 'permission:read' },
+  updatePermissions: { permission: 'permission:update' },
   deactivate: { permission: 'user:deactivate' },
 } as const;
 

@@ -7,10 +7,12 @@ import { NotFoundError, UnauthenticatedError, ValidationError } from '../../kern
 import { encodeId, type NodeType } from '../../kernel/ids.ts';
 import type { Origin } from '../../kernel/origin.ts';
 import { parseText } from '../../kernel/text.ts';
+import { grantsIn } from '../../policy/grants.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import { type Claims, identityRules, revocationChannel } from './identity.rules.ts';
 import * as store from './identity.store.ts';
+import { readDifferences } from './roles.store.ts';
 
 export type { ActorRow } from './identity.store.ts';
 
@@ -31,6 +33,7 @@ export async function signIn(database: Database, claims: Claims): Promise<Actor>
     role: claims.role,
     name: row.name,
     permissions: new Set(claims.permissions),
+    grants: grantsIn(await readDifferences(db), claims.role),
     expiresAt: claims.expiresAt,
   };
 }

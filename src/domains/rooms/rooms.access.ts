@@ -1,6 +1,7 @@
 import type { TenantTransaction } from '../../db/sql.ts';
 import { NotFoundError, RoomArchivedError } from '../../kernel/errors.ts';
 import { canInRoom, type RoomFacts, type Rule } from '../../policy/can.ts';
+import { allPermissions, type Permission, permissions } from '../../policy/permissions.ts';
 import { requireInRoom } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import * as store from './rooms.store.ts';
@@ -13,6 +14,13 @@ function factsOf(view: store.RoomView): RoomFacts {
 export function allowed(caller: Caller, rule: Rule, view: store.RoomView): boolean {
   return canInRoom(caller.actor, rule.permission, factsOf(view));
 }
+
+/** Everything that this caller may do in that room. */
+export function permissionsIn(caller: Caller, view: store.RoomView): Permission[] {
+  return roomPermissions.filter((permission) => allowed(caller, { permission }, view));
+}
+
+const roomPermissions = allPermissions.filter((permission) => permissions[permission].scope === 'room');
 
 function checked(caller: Caller, rule: Rule, view: store.RoomView | null | undefined, field: string): store.RoomView {
   if (!view || !allowed(caller, { permission: 'room:read' }, view)) throw new NotFoundError('room', field);

@@ -8,6 +8,7 @@ import { viewerDependent } from '../../graphql/viewerDependent.ts';
 import { parseId } from '../../kernel/ids.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
 import { countMembers, listMembers, memberCursor } from './membership.service.ts';
+import { permissionsIn } from './rooms.access.ts';
 import { roomRules } from './rooms.rules.ts';
 import { listRooms, loadRooms, loadRoomsShown, type RoomView, roomCursor, unreadCount } from './rooms.service.ts';
 
@@ -112,6 +113,14 @@ export const Room = builder.prismaNode('Room', {
       resolve: async (room, _args, context) => {
         const view = await viewOf(context, room.id);
         return view ? unreadCount(view) : 0;
+      },
+    }),
+    viewerPermissions: t.stringList({
+      extensions: viewerDependent,
+      description: 'What the viewer may do in this room, as `resource:action`; `Viewer.permissions` has the rest.',
+      resolve: async (room, _args, context) => {
+        const view = await viewOf(context, room.id);
+        return view ? permissionsIn(callerOf(context), view) : [];
       },
     }),
     memberCount: t.int({
