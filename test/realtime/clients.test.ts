@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { stripTypeScriptTypes } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -7,6 +8,7 @@ import pg from 'pg';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { act, createRoom, send } from '../support/acting.ts';
+import { createClient } from '../support/client.ts';
 import { openCuttableNetwork } from '../support/cuttable.ts';
 import { at, listAt, textAt } from '../support/json.ts';
 import { person, signToken } from '../support/people.ts';
@@ -211,6 +213,33 @@ describe.each(Object.entries(clients))('R5 the client for %s', (_name, follow) =
     await send(ana, following.room, 'after');
     await waitFor('the second', () => following.received.length === 2);
     expect(following.received).toEqual((await idsOf(following.room)).slice(following.before.length));
+    await following.stop();
+  });
+
+  test('misses nothing when the server could not show an event', async () => {
+    const following = await followAsBruno(follow);
+    // A new token, so that it is not checked again below: that needs the actors as well.
+    const token = await signToken(person('acme', 'Ana', 'admin'), { claims: { jti: randomUUID() } });
+    const author = createClient(here.url, token);
+    const { id } = await send(author, following.room, 'before');
+    await waitFor('the first', () => following.received.length === 1);
+    const database = new pg.Client({ connectionString: databaseUrl });
+    await database.connect();
+    const faults = () => there.log.lines.filter(({ msg }) => msg === 'an operation failed').length;
+    const before = faults();
+    // The author of the next message cannot be read for a while.
+    await database.query('ALTER TABLE actors RENAME COLUMN picture_url TO gone');
+    const sent = [id];
+    try {
+      sent.push((await send(author, following.room, 'during')).id);
+      await waitFor('the fault', () => faults() > before);
+    } finally {
+      await database.query('ALTER TABLE actors RENAME COLUMN gone TO picture_url');
+      await database.end();
+    }
+    sent.push((await send(ana, following.room, 'after')).id);
+    await waitFor('all of them', () => following.received.length >= 3);
+    expect(following.received).toEqual(sent);
     await following.stop();
   });
 
