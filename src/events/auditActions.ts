@@ -21,6 +21,7 @@ export const auditActions = {
   'audit.purge': 'old entries of this trail were purged',
   'import.start': 'the export of another product began to be loaded',
   'import.finish': 'the export of another product was loaded',
+  'tenant.entitle': "what the tenant's plan includes was changed by the operator",
 } as const satisfies Record<string, string>;
 
 export type AuditAction = keyof typeof auditActions;

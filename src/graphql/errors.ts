@@ -1,6 +1,7 @@
 import { GraphQLError } from 'graphql';
 import {
   DomainError,
+  EntitlementError,
   LastOwnerError,
   MessageDeletedError,
   NotFoundError,
@@ -13,7 +14,7 @@ import {
 import type { Logger } from '../kernel/logger.ts';
 import { builder } from './builder.ts';
 
-const UserError = builder.interfaceRef<DomainError>('UserError').implement({
+export const UserError = builder.interfaceRef<DomainError>('UserError').implement({
   description: 'What keeps a mutation from being done, for the client to act on. Nothing was written.',
   fields: (t) => ({
     // Not `message`: payloads have one, and a selection of both would conflict.
@@ -81,7 +82,7 @@ export function createErrorMask(log: Logger, suggestions = true) {
     if (original instanceof DomainError) {
       const field = 'field' in original ? { field: original.field } : {};
       const permission = 'permission' in original ? { permission: original.permission } : {};
-      const extensions = { code: original.code, ...field, ...permission, ...httpOf(original) };
+      const extensions = { code: original.code, ...field, ...permission, ...entitlementOf(original), ...httpOf(original) };
       return new GraphQLError(original.message, { ...place, extensions });
     }
     if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) {
@@ -91,6 +92,13 @@ export function createErrorMask(log: Logger, suggestions = true) {
     const extensions = { code: 'INTERNAL_SERVER_ERROR' };
     return new GraphQLError('something went wrong on our side', { ...place, extensions });
   };
+}
+
+/** At the top level it refuses a sign-in. */
+function entitlementOf(error: DomainError): object {
+  if (!(error instanceof EntitlementError)) return {};
+  const { feature, limit, max } = error;
+  return { feature, limit, max, http: { status: 403 } };
 }
 
 /** graphql-js and yoga report syntax, validation and variables without a code, or with one of their own. */

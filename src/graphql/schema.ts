@@ -4,6 +4,7 @@ import './scalars.ts';
 import './errors.ts';
 import '../domains/identity/identity.graphql.ts';
 import '../domains/identity/renewal.graphql.ts';
+import '../domains/identity/entitlements.graphql.ts';
 import '../domains/identity/roles.graphql.ts';
 import '../domains/rooms/rooms.graphql.ts';
 import '../domains/rooms/roomMutations.graphql.ts';

@@ -1,3 +1,5 @@
+import type { EntitlementLimit, Feature } from './entitlements.ts';
+
 /**
  * What can go wrong for a caller. A class says what happened; the translation to GraphQL happens in one place
  * (graphql/errors.ts). None of them is logged as a fault of ours.
@@ -17,6 +19,7 @@ export type ErrorCode =
   | 'LAST_OWNER'
   | 'MESSAGE_DELETED'
   | 'SOCKET_REQUIRED'
+  | 'ENTITLEMENT'
   | 'RATE_LIMITED'
   | 'TIMEOUT';
 
@@ -137,3 +140,26 @@ export class TimeoutError extends DomainError {
   }
 }
 
+
+/** What the tenant's plan does not include: the feature is off, or the limit is reached. The host product sells plans. */
+export class EntitlementError extends DomainError {
+  readonly code = 'ENTITLEMENT';
+  override readonly name = 'EntitlementError';
+  /** The feature that is off; null for a limit. */
+  readonly feature: Feature | null;
+  /** The limit that is reached; null for a feature. */
+  readonly limit: EntitlementLimit | null;
+  /** How many the limit allows; null for a feature. */
+  readonly max: number | null;
+
+  constructor(missing: { readonly feature: Feature } | { readonly limit: EntitlementLimit; readonly max: number }) {
+    super(
+      'feature' in missing
+        ? `the tenant's plan does not include ${missing.feature}`
+        : `the tenant's plan allows ${missing.max} for ${missing.limit}, which are taken`,
+    );
+    this.feature = 'feature' in missing ? missing.feature : null;
+    this.limit = 'limit' in missing ? missing.limit : null;
+    this.max = 'max' in missing ? missing.max : null;
+  }
+}

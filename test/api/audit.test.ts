@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { setEntitlements } from '../../src/domains/identity/entitlements.service.ts';
 import { type AuditAction, auditActions } from '../../src/events/auditActions.ts';
 import { importSlackExport } from '../../src/import/importSlack.ts';
 import { openSlackExport } from '../../src/import/slack.export.ts';
@@ -65,6 +66,11 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   'import.start': () => load(),
   'import.finish': () => load(),
   'audit.purge': () => purgeLog(admin, new Date(Date.now() - 1)),
+  'tenant.entitle': async () => {
+    const tenant = await here.foundation.database.prisma.tenant.findUniqueOrThrow({ where: { key: 'acme' } });
+    const db = here.foundation.database.forTenant(tenant.id);
+    await db.transaction((tx) => setEntitlements(tx, (current) => ({ ...current, limits: { ...current.limits, USERS: 1000 } })));
+  },
 };
 
 async function setGranted(name: 'grantPermission' | 'revokePermission'): Promise<void> {

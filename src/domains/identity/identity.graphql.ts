@@ -4,7 +4,7 @@ import { connectionOf } from '../../graphql/connections.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
-import { NotFoundError, ValidationError } from '../../kernel/errors.ts';
+import { EntitlementError, NotFoundError, ValidationError } from '../../kernel/errors.ts';
 import { parseId } from '../../kernel/ids.ts';
 import { canInTenant } from '../../policy/can.ts';
 import { allPermissions } from '../../policy/permissions.ts';
@@ -147,7 +147,12 @@ builder.queryFields((t) => ({
   ),
 }));
 
-const deactivation = (name: 'deactivateUser' | 'reactivateUser', deactivated: boolean, description: string) =>
+const deactivation = (
+  name: 'deactivateUser' | 'reactivateUser',
+  deactivated: boolean,
+  description: string,
+  furtherErrors: readonly (typeof EntitlementError)[] = [],
+) =>
   builder.relayMutationField(
     name,
     {
@@ -162,7 +167,7 @@ const deactivation = (name: 'deactivateUser' | 'reactivateUser', deactivated: bo
     {
       access: identityRules.deactivate,
       description,
-      errors: { types: [ValidationError, NotFoundError] },
+      errors: { types: [ValidationError, NotFoundError, ...furtherErrors] },
       resolve: async (_root, { input }, context) => {
         const actorId = parseId(['User', 'ServiceAccount'], input.userId, 'input.userId');
         await setDeactivated(callerOf(context), actorId, deactivated);
@@ -186,4 +191,6 @@ deactivation(
   true,
   'Ends the access of somebody: their requests are refused and their sockets closed at once. Twice changes nothing.',
 );
-deactivation('reactivateUser', false, 'Gives a deactivated account its access back. Twice changes nothing.');
+deactivation('reactivateUser', false, 'Gives a deactivated account its access back. Twice changes nothing.', [
+  EntitlementError,
+]);

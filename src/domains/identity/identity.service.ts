@@ -1,5 +1,5 @@
 import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
-import type { Database } from '../../db/database.ts';
+import type { Database, TenantDb } from '../../db/database.ts';
 import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
 import { recordAudit } from '../../events/auditTrail.ts';
 import type { Actor } from '../../kernel/actor.ts';
@@ -10,6 +10,8 @@ import { parseText } from '../../kernel/text.ts';
 import { grantsIn } from '../../policy/grants.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
+import { requireFeature } from './entitlements.rules.ts';
+import { enterGrowth, requireSeat } from './entitlements.service.ts';
 import { type Claims, identityRules, revocationChannel } from './identity.rules.ts';
 import * as store from './identity.store.ts';
 import { readDifferences } from './roles.store.ts';
@@ -18,13 +20,13 @@ export type { ActorRow } from './identity.store.ts';
 
 /**
  * The actor of a verified token; its row is created or refreshed on first sight.
- * @throws UnauthenticatedError for a deactivated actor.
+ * @throws UnauthenticatedError for a deactivated actor, EntitlementError for somebody new whom the plan does not include.
  */
 export async function signIn(database: Database, claims: Claims): Promise<Actor> {
   const tenant = await store.ensureTenant(database, claims.tenant);
   const db = database.forTenant(tenant.id);
   const known = await store.findActorBySubject(db, claims.subject);
-  const row = known && describes(claims, known) ? known : await store.saveActor(db, claims);
+  const row = !known ? await admit(db, claims) : describes(claims, known) ? known : await store.saveActor(db, claims);
   if (row.deactivatedAt) throw new UnauthenticatedError('this account is deactivated');
   return {
     tenantId: tenant.id,
@@ -36,6 +38,19 @@ export async function signIn(database: Database, claims: Claims): Promise<Actor>
     grants: grantsIn(await readDifferences(db), claims.role),
     expiresAt: claims.expiresAt,
   };
+}
+
+/** The row of somebody who was not known a moment ago. @throws EntitlementError */
+async function admit(db: TenantDb, claims: Claims): Promise<store.ActorRow> {
+  return db.transaction(async (tx) => {
+    const entitlements = await enterGrowth(tx, 'USERS');
+    // Seen first by two requests at once: the second finds whom the first has let in.
+    if (await store.isSubjectTaken(tx, claims.subject)) return store.saveActor(tx, claims);
+    if (claims.role === 'SERVICE') requireFeature(entitlements, 'SERVICE_ACCOUNTS');
+    const saved = await store.saveActor(tx, claims);
+    if (saved.kind === 'USER') await requireSeat(tx, entitlements);
+    return saved;
+  });
 }
 
 /** Whether the claims are about this actor, who is signed in: the same tenant and the same subject. */
@@ -93,15 +108,17 @@ export async function listUsers(caller: Caller, args: PageArgs, search: string |
 
 /**
  * Ends the access of somebody at once, on every process, or gives it back. Twice changes nothing.
- * @throws ForbiddenError, NotFoundError, ValidationError (oneself)
+ * @throws ForbiddenError, NotFoundError, ValidationError (oneself), EntitlementError (nobody has access back beyond the plan)
  */
 export async function setDeactivated(caller: Caller, userId: string, deactivated: boolean): Promise<void> {
   requireInTenant(caller.actor, identityRules.deactivate);
   if (userId === caller.actor.id) throw new ValidationError('input.userId', 'must be somebody else');
   await caller.db.transaction(async (tx) => {
+    const entitlements = deactivated ? null : await enterGrowth(tx, 'USERS');
     const account = await store.setDeactivated(tx, userId, deactivated);
     if (!account) throw new NotFoundError('user', 'input.userId');
     if (!account.changed) return;
+    if (entitlements && account.kind === 'USER' && account.subject !== null) await requireSeat(tx, entitlements);
     caller.audit.record(tx, {
       action: deactivated ? 'user.deactivate' : 'user.reactivate',
       targetType: nodeTypeOf(account),

@@ -24,6 +24,16 @@ export async function findActorBySubject(db: TenantDb, subject: string): Promise
   return db.prisma.actor.findFirst({ where: { subject } });
 }
 
+const subjectTaken = sql<{ taken: number }>(
+  'identity.subjectTaken',
+  'SELECT 1 AS taken FROM actors WHERE tenant_id = $1 AND subject = $2',
+);
+
+/** Whether somebody has signed in with this subject. */
+export async function isSubjectTaken(tx: TenantTransaction, subject: string): Promise<boolean> {
+  return (await tx.query(subjectTaken, subject)).length > 0;
+}
+
 /**
  * The actor that these claims describe, with what they say of it. An imported person who has not signed in before is
  * recognised by the e-mail address, which the host product vouches for.
@@ -90,14 +100,14 @@ const actorsByIds = sql<ActorRow>(
   `SELECT ${actorColumns} FROM actors WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
 );
 
-const deactivateStatement = sql<Pick<ActorRow, 'id' | 'kind' | 'name'> & { changed: boolean }>(
+const deactivateStatement = sql<Pick<ActorRow, 'id' | 'kind' | 'name' | 'subject'> & { changed: boolean }>(
   'identity.setDeactivated',
   `UPDATE actors SET deactivated_at = CASE WHEN $3 THEN coalesce(actors.deactivated_at, now()) END, updated_at = now()
    FROM (
      SELECT id, deactivated_at FROM actors WHERE tenant_id = $1 AND id = $2 AND kind <> 'CONTACT' FOR NO KEY UPDATE
    ) AS before
    WHERE actors.tenant_id = $1 AND actors.id = before.id
-   RETURNING actors.id, actors.kind, actors.name, (before.deactivated_at IS NOT NULL) <> $3 AS changed`,
+   RETURNING actors.id, actors.kind, actors.name, actors.subject, (before.deactivated_at IS NOT NULL) <> $3 AS changed`,
 );
 
 /** @returns the actor and whether this changed anything; null where there is no such actor. */

@@ -4,6 +4,7 @@ import type { RoomRole } from '../../kernel/actor.ts';
 import { NotFoundError, RoomKindError } from '../../kernel/errors.ts';
 import type { Caller } from '../caller.ts';
 import { loadActors } from '../identity/identity.service.ts';
+import { requireMembersEntitled } from './growth.service.ts';
 import { recordMember, requirePeople } from './opening.service.ts';
 import { changeRoom, requireRoom } from './rooms.access.ts';
 import { requireOpenMembership, requireOwnerLeft, requireRank, roomRules } from './rooms.rules.ts';
@@ -12,7 +13,8 @@ import * as store from './rooms.store.ts';
 
 /**
  * The caller joins a channel. Joining twice changes nothing.
- * @throws NotFoundError, ForbiddenError, RoomKindError (a group is not joined: somebody adds you), RoomArchivedError
+ * @throws NotFoundError, ForbiddenError, RoomKindError (a group is not joined: somebody adds you),
+ * RoomArchivedError, EntitlementError
  */
 export async function joinRoom(caller: Caller, roomId: string): Promise<void> {
   const { id: actorId, name } = caller.actor;
@@ -20,6 +22,7 @@ export async function joinRoom(caller: Caller, roomId: string): Promise<void> {
     if (room.kind !== 'CHANNEL') throw new RoomKindError(room.kind, 'joining');
     const [joined] = await store.insertMembers(tx, roomId, [{ actorId, role: 'MEMBER' }]);
     if (!joined) return;
+    await requireMembersEntitled(tx, room.kind, roomId);
     await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_ADDED', actorId, memberId: actorId });
     await report(caller, tx, roomId, 'MEMBER_JOINED', `${name} joined`);
     caller.audit.record(tx, { action: 'member.join', targetType: 'Room', targetId: roomId, metadata: {} });
@@ -44,7 +47,7 @@ export async function leaveRoom(caller: Caller, roomId: string): Promise<void> {
 
 /**
  * Adds people of the tenant to a group or channel; who is a member already stays as is.
- * @throws NotFoundError, ValidationError, ForbiddenError, RoomKindError, RoomArchivedError
+ * @throws NotFoundError, ValidationError, ForbiddenError, RoomKindError, RoomArchivedError, EntitlementError
  */
 export async function addMembers(caller: Caller, roomId: string, userIds: readonly string[]): Promise<void> {
   const ids = [...new Set(userIds)];
@@ -55,6 +58,7 @@ export async function addMembers(caller: Caller, roomId: string, userIds: readon
     const drafts = ids.map((actorId) => ({ actorId, role: 'MEMBER' as const }));
     const added = new Set((await store.insertMembers(tx, roomId, drafts)).map((member) => member.actorId));
     if (added.size === 0) return;
+    await requireMembersEntitled(tx, room.kind, roomId);
     for (const memberId of added) {
       await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_ADDED', actorId: caller.actor.id, memberId });
     }

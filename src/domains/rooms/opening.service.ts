@@ -4,6 +4,7 @@ import { NotFoundError, ValidationError } from '../../kernel/errors.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import { type ActorRow, loadActors, publicActorId } from '../identity/identity.service.ts';
+import { addRoom, requireMembersEntitled } from './growth.service.ts';
 import { maxMembersAtOnce, roomRules } from './rooms.rules.ts';
 import { parseName, parseTopic } from './rooms.service.ts';
 import * as store from './rooms.store.ts';
@@ -11,7 +12,7 @@ import * as store from './rooms.store.ts';
 /**
  * The caller's direct room with somebody: the existing one, or a new one with both as members.
  * @returns the room's id.
- * @throws NotFoundError, ValidationError, ForbiddenError
+ * @throws NotFoundError, ValidationError, ForbiddenError, EntitlementError
  */
 export async function openDirectRoom(caller: Caller, userId: string): Promise<string> {
   requireInTenant(caller.actor, roomRules.openDirect);
@@ -22,7 +23,7 @@ export async function openDirectRoom(caller: Caller, userId: string): Promise<st
   const others = await requirePeople(caller, [userId], 'input.userId');
   const created = await caller.db.transaction(async (tx) => {
     const draft = { kind: 'DIRECT', name: null, topic: null, creatorId: caller.actor.id, directKey } as const;
-    const room = await store.insertRoom(tx, draft);
+    const room = await addRoom(tx, 'DIRECT', () => store.insertRoom(tx, draft));
     if (!room) return null;
     await addFirstMembers(caller, tx, room.id, [
       { actorId: caller.actor.id, role: 'MEMBER' },
@@ -40,7 +41,7 @@ export async function openDirectRoom(caller: Caller, userId: string): Promise<st
 /**
  * A new group or channel, owned by the caller.
  * @returns the room's id.
- * @throws NotFoundError, ValidationError, ForbiddenError
+ * @throws NotFoundError, ValidationError, ForbiddenError, EntitlementError
  */
 export async function createRoom(
   caller: Caller,
@@ -58,12 +59,13 @@ export async function createRoom(
   const others = await requirePeople(caller, otherIds, 'input.memberIds');
   return caller.db.transaction(async (tx) => {
     const draft = { kind: input.kind, name, topic, creatorId: caller.actor.id, directKey: null };
-    const room = await store.insertRoom(tx, draft);
+    const room = await addRoom(tx, input.kind, () => store.insertRoom(tx, draft));
     if (!room) throw new Error('a room without a direct key cannot exist already');
     await addFirstMembers(caller, tx, room.id, [
       { actorId: caller.actor.id, role: 'OWNER' },
       ...otherIds.map((actorId) => ({ actorId, role: 'MEMBER' as const })),
     ]);
+    await requireMembersEntitled(tx, input.kind, room.id);
     recordCreation(caller, tx, room, others);
     return room.id;
   });

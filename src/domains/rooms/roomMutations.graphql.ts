@@ -1,6 +1,7 @@
 import { builder } from '../../graphql/builder.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import {
+  EntitlementError,
   LastOwnerError,
   NotFoundError,
   RoomArchivedError,
@@ -58,7 +59,7 @@ builder.relayMutationField(
   {
     access: roomRules.openDirect,
     description: "The viewer's direct room with somebody: the existing one, or a new one with both as members.",
-    errors: { types: [ValidationError, NotFoundError] },
+    errors: { types: [ValidationError, NotFoundError, EntitlementError] },
     resolve: async (_root, { input }, context): Promise<RoomPayload> => ({
       roomId: await openDirectRoom(callerOf(context), parseId(people, input.userId, 'input.userId')),
     }),
@@ -88,7 +89,7 @@ builder.relayMutationField(
   {
     access: roomRules.create,
     description: 'Creates a group or channel, which the viewer then owns.',
-    errors: { types: [ValidationError, NotFoundError] },
+    errors: { types: [ValidationError, NotFoundError, EntitlementError] },
     resolve: async (_root, { input }, context): Promise<RoomPayload> => ({
       roomId: await createRoom(callerOf(context), {
         kind: input.kind,
@@ -142,7 +143,7 @@ builder.relayMutationField(
   {
     access: roomRules.archive,
     description: 'Brings an archived room back. Twice changes nothing.',
-    errors: { types: [ValidationError, NotFoundError, RoomKindError] },
+    errors: { types: [ValidationError, NotFoundError, RoomKindError, EntitlementError] },
     resolve: (_root, { input }, context) =>
       inRoom(context, input.roomId, (caller, roomId) => setArchived(caller, roomId, false)),
   },
@@ -155,7 +156,7 @@ builder.relayMutationField(
   {
     access: roomRules.join,
     description: 'The viewer joins a channel; what is in it already counts as read. Twice changes nothing.',
-    errors: { types: [ValidationError, NotFoundError, RoomArchivedError, RoomKindError] },
+    errors: { types: [ValidationError, NotFoundError, RoomArchivedError, RoomKindError, EntitlementError] },
     resolve: (_root, { input }, context) => inRoom(context, input.roomId, joinRoom),
   },
   roomPayload('The viewer is a member.'),
@@ -185,7 +186,7 @@ builder.relayMutationField(
   {
     access: roomRules.addMembers,
     description: 'Adds people to a group or channel. Who is a member already stays as is.',
-    errors: { types: [ValidationError, NotFoundError, RoomArchivedError, RoomKindError] },
+    errors: { types: [ValidationError, NotFoundError, RoomArchivedError, RoomKindError, EntitlementError] },
     resolve: (_root, { input }, context) =>
       inRoom(context, input.roomId, (caller, roomId) =>
         addMembers(caller, roomId, parsePeople(input.userIds, 'input.userIds')),

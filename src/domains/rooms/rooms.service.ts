@@ -6,6 +6,7 @@ import { RoomKindError, ValidationError } from '../../kernel/errors.ts';
 import { parseText } from '../../kernel/text.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
+import { addRoom } from './growth.service.ts';
 import { allowed, changeRoom } from './rooms.access.ts';
 import { maxNameLength, maxTopicLength, roomRules } from './rooms.rules.ts';
 import * as store from './rooms.store.ts';
@@ -89,12 +90,16 @@ export async function updateRoom(
   });
 }
 
-/** Archives a group or channel, or brings it back. Doing it twice changes nothing. */
+/**
+ * Archives a group or channel, or brings it back. Doing it twice changes nothing.
+ * @throws NotFoundError, ForbiddenError, RoomKindError, EntitlementError (bringing it back)
+ */
 export async function setArchived(caller: Caller, roomId: string, archived: boolean): Promise<void> {
   const work = async (tx: TenantTransaction, { room }: store.RoomView) => {
     if (room.kind === 'DIRECT') throw new RoomKindError(room.kind, 'archiving');
     if ((room.archivedAt !== null) === archived) return;
-    await store.updateRoom(tx, roomId, { ...room, archivedAt: archived ? new Date() : null });
+    const save = () => store.updateRoom(tx, roomId, { ...room, archivedAt: archived ? new Date() : null });
+    await (archived ? save() : addRoom(tx, room.kind, save));
     await caller.roomLog.addChange(tx, roomId, { kind: 'ROOM_UPDATED', actorId: caller.actor.id });
     const [event, verb, action] = archived
       ? (['ROOM_ARCHIVED', 'archived', 'room.archive'] as const)

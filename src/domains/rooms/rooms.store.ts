@@ -133,6 +133,21 @@ export async function insertRoom(
   return inserted ?? null;
 }
 
+// No more rows are read than it takes to tell whether the limit is kept.
+const activeRooms = sql<{ active: bigint }>(
+  'rooms.active',
+  `SELECT count(*) AS active FROM (
+     SELECT FROM rooms
+     WHERE tenant_id = $1 AND kind IN ('DIRECT', 'GROUP', 'CHANNEL') AND archived_at IS NULL
+     LIMIT $2
+   ) AS room`,
+);
+
+/** How many rooms are not archived, conversations apart; counted up to one more than `max`. */
+export async function countActiveRooms(tx: TenantTransaction, max: number): Promise<number> {
+  return Number((await tx.query(activeRooms, max + 1))[0]?.active ?? 0);
+}
+
 const directRoom = sql<{ id: string }>(
   'rooms.directRoom',
   'SELECT id FROM rooms WHERE tenant_id = $1 AND direct_key = $2',
