@@ -82,7 +82,13 @@ export function createErrorMask(log: Logger, suggestions = true) {
     if (original instanceof DomainError) {
       const field = 'field' in original ? { field: original.field } : {};
       const permission = 'permission' in original ? { permission: original.permission } : {};
-      const extensions = { code: original.code, ...field, ...permission, ...entitlementOf(original), ...httpOf(original) };
+      const extensions = {
+        code: original.code,
+        ...field,
+        ...permission,
+        ...entitlementOf(original),
+        ...httpOf(original),
+      };
       return new GraphQLError(original.message, { ...place, extensions });
     }
     if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) {

@@ -140,7 +140,6 @@ export class TimeoutError extends DomainError {
   }
 }
 
-
 /** What the tenant's plan does not include: the feature is off, or the limit is reached. The host product sells plans. */
 export class EntitlementError extends DomainError {
   readonly code = 'ENTITLEMENT';

@@ -6,7 +6,7 @@ import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
 
 /** One socket or stream of an actor. */
-export interface Session {
+interface Session {
   /** The actor has a newer token: it ends with that one, as `expiresAt` says now. */
   renew(): void;
   /** It has ended by itself: nothing is called any more. */

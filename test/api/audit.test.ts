@@ -69,7 +69,9 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   'tenant.entitle': async () => {
     const tenant = await here.foundation.database.prisma.tenant.findUniqueOrThrow({ where: { key: 'acme' } });
     const db = here.foundation.database.forTenant(tenant.id);
-    await db.transaction((tx) => setEntitlements(tx, (current) => ({ ...current, limits: { ...current.limits, USERS: 1000 } })));
+    await db.transaction((tx) =>
+      setEntitlements(tx, (current) => ({ ...current, limits: { ...current.limits, USERS: 1000 } })),
+    );
   },
 };
 

@@ -136,6 +136,8 @@ export type RoomPartsFragment = { id: string, kind: RoomKind, name: string | nul
       | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
     , replyTo: { id: string } | null } | null };
 
+type UserErrorParts_EntitlementError_Fragment = { __typename: 'EntitlementError', code: string, reason: string };
+
 type UserErrorParts_LastOwnerError_Fragment = { __typename: 'LastOwnerError', code: string, reason: string };
 
 type UserErrorParts_MessageDeletedError_Fragment = { __typename: 'MessageDeletedError', code: string, reason: string };
@@ -151,6 +153,7 @@ type UserErrorParts_SocketRequiredError_Fragment = { __typename: 'SocketRequired
 type UserErrorParts_ValidationError_Fragment = { __typename: 'ValidationError', code: string, reason: string };
 
 export type UserErrorPartsFragment =
+  | UserErrorParts_EntitlementError_Fragment
   | UserErrorParts_LastOwnerError_Fragment
   | UserErrorParts_MessageDeletedError_Fragment
   | UserErrorParts_NotFoundError_Fragment
@@ -316,6 +319,7 @@ export type OpenDirectRoomMutationVariables = Exact<{
 
 
 export type OpenDirectRoomMutation = { openDirectRoom:
+    | { __typename: 'EntitlementError', code: string, reason: string }
     | { __typename: 'NotFoundError', code: string, reason: string }
     | { __typename: 'OpenDirectRoomPayload', room: { id: string, kind: RoomKind, name: string | null, topic: string | null, cursor: string, archivedAt: string | null, memberCount: number, unreadCount: number, lastActivityAt: string, lastMessage: { id: string, cursor: string, kind: MessageKind, body: string | null, nonce: string | null, createdAt: string, editedAt: string | null, deletedAt: string | null, author:
             | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
@@ -334,6 +338,7 @@ export type CreateRoomMutation = { createRoom:
             | { __typename: 'ServiceAccount', id: string, name: string, pictureUrl: string | null }
             | { __typename: 'User', id: string, name: string, pictureUrl: string | null }
           , replyTo: { id: string } | null } | null } | null }
+    | { __typename: 'EntitlementError', code: string, reason: string }
     | { __typename: 'NotFoundError', code: string, reason: string }
     | { __typename: 'ValidationError', code: string, reason: string }
    };
