@@ -135,7 +135,7 @@ export type Limits = ReturnType<typeof toLimits>;
 export type RequestConfig = ReturnType<typeof toRequests>;
 export type RateConfig = ReturnType<typeof toRates>;
 
-export interface MetricsConfig {
+interface MetricsConfig {
   readonly enabled: boolean;
   /** Absent: only this machine may read them. */
   readonly token: string | undefined;

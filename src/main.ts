@@ -5,6 +5,7 @@ import { prepareDevelopment } from './demo/development.ts';
 import { createLogger } from './kernel/logger.ts';
 import { openFoundation, StartError, startApi } from './server.ts';
 import { graphiqlOptions } from './transport/graphiql.ts';
+import { ManifestError } from './transport/persistedOperations.ts';
 import { startWorker } from './worker/worker.ts';
 
 async function main(): Promise<void> {
@@ -45,7 +46,9 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const expected = [ConfigError, StartError, FolderInUseError, MigrationError].some((type) => error instanceof type);
+  const expected = [ConfigError, StartError, FolderInUseError, MigrationError, ManifestError].some(
+    (type) => error instanceof type,
+  );
   console.error(expected && error instanceof Error ? error.message : error);
   process.exit(1);
 });

@@ -14,7 +14,7 @@ export type OperationContext = Context & {
   readonly request?: Request;
 };
 
-export interface Admitted {
+interface Admitted {
   /** Objects that it can give at most; null where there is no such operation in the document. */
   readonly cost: number | null;
   readonly rate: RateState | null;

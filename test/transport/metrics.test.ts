@@ -1,0 +1,116 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { PgBoss } from 'pg-boss';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { createTestDatabase } from '../services/database.ts';
+import { createRoom, openDirectRoom, send } from '../support/acting.ts';
+import { person } from '../support/people.ts';
+import { startServer } from '../support/server.ts';
+import { waitFor } from '../support/waiting.ts';
+
+const databaseUrl = await createTestDatabase();
+const server = await startServer({ databaseUrl });
+const at = (url: string) => new URL('/metrics', url);
+
+async function metricsOf(url: string): Promise<string> {
+  const response = await fetch(at(url));
+  expect(response.headers.get('content-type')).toContain('text/plain');
+  return response.text();
+}
+
+/** The value of a sample, as `name` or `name{label="value"}`; 0 where there is none. */
+async function sampleOf(sample: string): Promise<number> {
+  const line = (await metricsOf(server.url)).split('\n').find((candidate) => candidate.startsWith(`${sample} `));
+  return Number(line?.slice(sample.length + 1) ?? 0);
+}
+
+describe('G8 metrics', () => {
+  test('count messages, rooms and actions once they are committed', async () => {
+    const ana = await server.signIn(person('acme', 'Ana', 'admin'));
+    const bruno = await server.signIn(person('acme', 'Bruno'));
+    const roomId = await createRoom(ana, { kind: 'GROUP', name: 'metrics', memberIds: [bruno.id] });
+    await openDirectRoom(ana, bruno.id);
+    await openDirectRoom(bruno, ana.id);
+    for (const nonce of ['a', 'a', 'b']) await send(ana, roomId, 'counted', { nonce });
+    expect(await sampleOf('prosa_rooms_created_total')).toBe(2);
+    expect(await sampleOf('prosa_messages_sent_total')).toBe(2);
+    expect(await sampleOf('prosa_audited_actions_total{action="room.create"}')).toBe(2);
+  });
+
+  test('show sockets and subscriptions that are open, and how long deliveries take', async () => {
+    const ana = await server.signIn(person('live', 'Ana', 'admin'));
+    const roomId = await createRoom(ana, { kind: 'GROUP', name: 'live' });
+    await send(ana, roomId, 'long ago');
+    const document = `subscription { messageAdded(roomId: "${roomId}") { ... on MessageAdded { message { body } } } }`;
+    const socket = ana.subscribe(document);
+    const stream = ana.stream(document);
+    await waitFor('both', async () => (await sampleOf('prosa_subscriptions')) === 2);
+    expect(await sampleOf('prosa_sockets')).toBe(1);
+    expect(await sampleOf('prosa_delivery_seconds_count')).toBe(0);
+    await send(ana, roomId, 'now');
+    await waitFor('both deliveries', async () => (await sampleOf('prosa_delivery_seconds_count')) === 2);
+    expect(await sampleOf('prosa_delivery_seconds_sum')).toBeLessThan(2);
+    await socket.stop();
+    await stream.stop();
+    await waitFor('the end of both', async () => (await sampleOf('prosa_subscriptions')) === 0);
+    await waitFor('the end of the socket', async () => (await sampleOf('prosa_sockets')) === 0);
+  });
+
+  test('time operations by kind, and by name only where the name is known beforehand', async () => {
+    const ana = await server.signIn(person('names', 'Ana', 'admin'));
+    await ana.query('query Viewer { serverTime }');
+    for (let index = 0; index < 5; index++) await ana.query(`query Invented${index} { serverTime }`);
+    await ana.query('query Invented { nothing }');
+    const text = await metricsOf(server.url);
+    expect(text).not.toContain('Invented');
+    const count = (labels: string) => sampleOf(`prosa_operation_duration_seconds_count{${labels}}`);
+    expect(await count('kind="query",name="Viewer",outcome="ok"')).toBe(1);
+    expect(await count('kind="query",name="other",outcome="ok"')).toBeGreaterThanOrEqual(5);
+    expect(await count('kind="query",name="other",outcome="error"')).toBe(1);
+  });
+
+  test('show the jobs that wait', async () => {
+    expect(await metricsOf(server.url)).not.toContain('prosa_jobs_waiting{');
+    const boss = new PgBoss(server.foundation.database.engine.jobStore);
+    await boss.start();
+    await boss.createQueue('test.wait');
+    await boss.send('test.wait', {});
+    await boss.stop();
+    expect(await metricsOf(server.url)).toMatch(/^prosa_jobs_waiting\{queue="test\.wait"\} 1$/m);
+  });
+
+  test('are for this machine only, and not through a proxy; with a token, for who has it', async () => {
+    const through = await fetch(at(server.url), { headers: { 'x-forwarded-for': '127.0.0.1' } });
+    expect(through.status).toBe(404);
+    const guarded = await startServer({ databaseUrl, settings: { METRICS_TOKEN: 'a token for metrics' } });
+    expect((await fetch(at(guarded.url))).status).toBe(404);
+    const wrong = await fetch(at(guarded.url), { headers: { authorization: 'Bearer another for metrics' } });
+    expect(wrong.status).toBe(404);
+    const right = await fetch(at(guarded.url), { headers: { authorization: 'Bearer a token for metrics' } });
+    expect(right.status).toBe(200);
+    const off = await startServer({ databaseUrl, settings: { METRICS: 'false' } });
+    expect((await fetch(at(off.url))).status).toBe(404);
+  });
+
+  test('are all that the dashboard asks for', async () => {
+    const file = fileURLToPath(new URL('../../docs/grafana.json', import.meta.url));
+    const dashboard = z
+      .object({ panels: z.array(z.object({ title: z.string(), targets: z.array(z.object({ expr: z.string() })) })) })
+      .parse(JSON.parse(await readFile(file, 'utf8')));
+    const text = await metricsOf(server.url);
+    const known = new Set(
+      [...text.matchAll(/^# TYPE (\S+) (\S+)/gm)].flatMap(([, name = '', type]) =>
+        type === 'histogram' ? [name, `${name}_bucket`, `${name}_count`, `${name}_sum`] : [name],
+      ),
+    );
+    const asked = dashboard.panels.flatMap(({ targets }) =>
+      targets.flatMap(({ expr }) => expr.match(/prosa_\w+/g) ?? []),
+    );
+    expect(asked.length).toBeGreaterThan(8);
+    expect(asked.filter((name) => !known.has(name))).toEqual([]);
+    for (const name of ['prosa_messages_sent_total', 'prosa_delivery_seconds_bucket', 'prosa_jobs_waiting']) {
+      expect(asked).toContain(name);
+    }
+  });
+});
