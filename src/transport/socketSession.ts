@@ -89,5 +89,7 @@ export function openSocketSession(deps: {
 
 /** Whether there may be something that one token allows less than another. */
 function grantsLess(one: Actor, other: Actor): boolean {
-  return one.role !== other.role || [...other.permissions].some((permission) => !one.permissions.has(permission));
+  const lacks = (set: ReadonlySet<string>, wanted: ReadonlySet<string>) => [...wanted].some((each) => !set.has(each));
+  if (one.role !== other.role || lacks(one.permissions, other.permissions)) return true;
+  return one.grants !== undefined && other.grants !== undefined && lacks(one.grants, other.grants);
 }

@@ -6,7 +6,6 @@ import { useServer } from 'graphql-ws/use/ws';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import type { Limits } from '../config.ts';
-import { createErrorMask } from '../graphql/errors.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { DomainError } from '../kernel/errors.ts';
@@ -87,7 +86,7 @@ export function serveWebSockets(deps: {
           if (reason === null) end(extra.socket, goingAway, stopping);
           else end(extra.socket, CloseCode.Forbidden, reason);
         };
-        const session = openSocketSession({ actor, authentication, sessions, mask: createErrorMask(log), onEnd });
+        const session = openSocketSession({ actor, authentication, sessions, mask: front.mask, onEnd });
         Object.assign(extra, { session, id, operations: 0 });
         observer.connected(session.actor, id);
         return true;

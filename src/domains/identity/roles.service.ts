@@ -73,13 +73,11 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
 
   return {
     follow(actor) {
-      const { grants } = actor;
-      return {
-        ...actor,
-        get grants() {
-          return grantsOf(actor, grants);
-        },
-      };
+      // No copy: a newer token on a WebSocket changes its actor, whom this reads through to.
+      const followed: Actor = Object.create(actor, {
+        grants: { enumerable: true, get: () => grantsOf(actor, actor.grants) },
+      });
+      return followed;
     },
     differences: async (tenantId) => (await load(tenantId)).differences,
     async changed(tenantId) {
