@@ -43,20 +43,27 @@ export async function openTampering(databaseUrl: string): Promise<Tampering> {
   };
 }
 
-/** A digest of every row of the database: the same when nothing was written. */
-export async function digestOf(databaseUrl: string): Promise<string> {
+/**
+ * A digest of every row of the database, less when somebody was last seen: the same when nothing was written.
+ * @param tenantKey only the rows of this tenant.
+ */
+export async function digestOf(databaseUrl: string, tenantKey?: string): Promise<string> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   try {
     const { rows } = await client.query<{ name: string }>(
-      "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'",
+      `SELECT table_name AS name FROM information_schema.tables t
+       WHERE table_schema = 'public' AND table_type = 'BASE TABLE' AND ($1 OR EXISTS (
+         SELECT FROM information_schema.columns c WHERE c.table_name = t.table_name AND c.column_name = 'tenant_id'))`,
+      [tenantKey === undefined],
     );
+    const where = tenantKey === undefined ? '' : 'WHERE t.tenant_id = (SELECT id FROM tenants WHERE key = $1)';
+    const values = tenantKey === undefined ? [] : [tenantKey];
     const digests: string[] = [];
     for (const { name } of rows) {
-      const [row] = (
-        await client.query(`SELECT md5(string_agg(t::text, E'\\n' ORDER BY t::text)) AS md5 FROM "${name}" t`)
-      ).rows;
-      digests.push(`${name} ${row.md5}`);
+      const text = `SELECT md5(string_agg(row, E'\\n' ORDER BY row)) AS md5 FROM (SELECT (to_jsonb(t) - 'last_seen_at')::text AS row FROM "${name}" t ${where}) AS r`;
+      const [row] = (await client.query<{ md5: string }>(text, values)).rows;
+      digests.push(`${name} ${row?.md5}`);
     }
     return digests.sort().join('\n');
   } finally {
