@@ -37,8 +37,7 @@ async function main(): Promise<void> {
   }
 
   if (config.roles.includes('worker')) {
-    const { database } = foundation;
-    const starting = startWorker(database.engine.jobStore, { database, roomLogDays: config.roomLogDays }, log);
+    const starting = startWorker(foundation.database.engine.jobStore, foundation.jobDeps, log);
     // After the api, which was opened before: requests under way may still ask for jobs.
     opened.splice(1, 0, async () => (await starting).close());
     await starting;

@@ -6,6 +6,7 @@ import { embeddedEngine, postgresEngine } from './db/engine.ts';
 import { applyMigrations, migrationStatus } from './db/migrations.ts';
 import type { Caller } from './domains/caller.ts';
 import { createTenantRoles } from './domains/identity/roles.service.ts';
+import type { JobDeps } from './domains/job.ts';
 import { createPresence } from './domains/presence/presence.service.ts';
 import type { Presence } from './domains/presence/presence.types.ts';
 import { presenceStores } from './domains/presence/stores.service.ts';
@@ -30,6 +31,8 @@ import { readPersistedOperations } from './transport/persistedOperations.ts';
 import { createRateLimits, type RateLimits } from './transport/rateLimits.ts';
 import { createSessions } from './transport/sessions.ts';
 import { type ConnectionObserver, serveWebSockets } from './transport/websocket.ts';
+import { createJobQueue } from './worker/jobQueue.ts';
+import { queuedJobs } from './worker/jobs.ts';
 
 /** The parts of a process on which its roles work. */
 export interface Foundation {
@@ -37,6 +40,8 @@ export interface Foundation {
   readonly bus: Bus;
   readonly live: LiveDelivery;
   readonly presence: Presence;
+  /** What the role `worker` works with. */
+  readonly jobDeps: JobDeps;
   /** What this process counts, and how often its callers may ask. */
   readonly metrics: Metrics;
   readonly rateLimits: RateLimits;
@@ -73,12 +78,15 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const { leases, throttle } = presenceStores(keys);
   const presence = createPresence({ store: leases, bus, database, log });
   const typing = createTyping({ throttle, bus, live, log });
+  const queues = queuedJobs.map((job) => job.name);
+  const jobs = createJobQueue(engine.jobStore, queues, log);
   const roles = createTenantRoles({ database, bus, log });
   return {
     database,
     bus,
     live,
     presence,
+    jobDeps: { database, bus, roomLog, jobs, log, roomLogDays: config.roomLogDays },
     metrics,
     rateLimits: createRateLimits(config.rates, keys),
     callerFor: (actor, origin = ownOrigin()) => ({
@@ -92,11 +100,13 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       audit: metrics.countActions(auditTrailOf({ actor, origin }, config.auditKeepDays)),
       presence,
       typing,
+      jobs,
     }),
     async close() {
       roles.close();
       typing.close();
       await presence.close();
+      await jobs.close();
       live.close();
       await bus.close();
       await database.close();

@@ -69,6 +69,10 @@ async function runTransaction<T>(
         const done = await work({
           ...queriesOf(run, tenantId),
           beforeCommit: (step) => last.push(step),
+          runForeign: async (text, values = []) => ({
+            // Without a name it is not kept prepared. The values are what a driver takes: here they are only passed on.
+            rows: await run<unknown>({ name: '', text }, values as readonly SqlValue[]),
+          }),
           afterCommit: (callback) => callbacks.push(callback),
         });
         for (const step of last) await step();

@@ -37,6 +37,11 @@ export interface TenantTransaction extends TenantQueries {
    * has to be held shortest. A failure rolls the whole transaction back.
    */
   beforeCommit(work: () => Promise<void>): void;
+  /**
+   * Runs a statement that is not ours, without the tenant: for the queue of jobs, whose library writes its own SQL and
+   * whose jobs are to be committed with what they are about.
+   */
+  runForeign(text: string, values?: readonly unknown[]): Promise<{ rows: unknown[] }>;
   /** Calls back after the commit, in order; never when the transaction fails. */
   afterCommit(callback: () => void): void;
 }

@@ -6,6 +6,7 @@ import type { RoomLog } from '../events/roomLog.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Origin } from '../kernel/origin.ts';
 import type { TenantRoles } from './identity/roles.types.ts';
+import type { JobQueue } from './job.ts';
 import type { Presence, Typing } from './presence/presence.types.ts';
 
 /** Who calls a use case, and with what it works: everything in it belongs to the caller's tenant. */
@@ -20,6 +21,8 @@ export interface Caller {
   readonly roles: TenantRoles;
   /** Where critical actions are recorded, in the transaction that does them. */
   readonly audit: AuditTrail;
+  /** Work for the background, added in the transaction that it belongs to. */
+  readonly jobs: JobQueue;
   readonly presence: Presence;
   readonly typing: Typing;
 }

@@ -3,8 +3,10 @@ import {
   DomainError,
   EntitlementError,
   LastOwnerError,
+  LegalHoldError,
   MessageDeletedError,
   NotFoundError,
+  PurgeStateError,
   RateLimitedError,
   RoomArchivedError,
   RoomKindError,
@@ -55,6 +57,19 @@ builder.objectType(RoomKindError, {
 builder.objectType(LastOwnerError, {
   name: 'LastOwnerError',
   description: 'A room with members keeps an owner: make another member owner first. Code: LAST_OWNER.',
+  interfaces: [UserError],
+});
+
+builder.objectType(LegalHoldError, {
+  name: 'LegalHoldError',
+  description: 'The room, or the whole tenant, is under a legal hold: nothing of it may be purged. Code: LEGAL_HOLD.',
+  interfaces: [UserError],
+  fields: (t) => ({ scope: t.exposeString('scope', { description: 'What is held: `TENANT` or `ROOM`.' }) }),
+});
+
+builder.objectType(PurgeStateError, {
+  name: 'PurgeStateError',
+  description: 'The purge cannot be cancelled or undone as it is now. Code: PURGE_STATE.',
   interfaces: [UserError],
 });
 

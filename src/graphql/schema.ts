@@ -16,6 +16,9 @@ import '../domains/reading/roomEvents.graphql.ts';
 import '../domains/presence/presence.graphql.ts';
 import '../domains/presence/typing.graphql.ts';
 import '../domains/governance/audit.graphql.ts';
+import '../domains/governance/purge.graphql.ts';
+import '../domains/governance/removal.graphql.ts';
+import '../domains/governance/policies.graphql.ts';
 import { authDirectives } from './auth.ts';
 import { builder } from './builder.ts';
 

@@ -17,6 +17,8 @@ export type ErrorCode =
   | 'ROOM_ARCHIVED'
   | 'ROOM_KIND'
   | 'LAST_OWNER'
+  | 'LEGAL_HOLD'
+  | 'PURGE_STATE'
   | 'MESSAGE_DELETED'
   | 'SOCKET_REQUIRED'
   | 'ENTITLEMENT'
@@ -105,6 +107,25 @@ export class SocketRequiredError extends DomainError {
   constructor() {
     super('a token is renewed over the WebSocket that is to go on with it');
   }
+}
+
+/** The room, or the whole tenant, is under a legal hold: nothing of it may be purged or removed. */
+export class LegalHoldError extends DomainError {
+  readonly code = 'LEGAL_HOLD';
+  override readonly name = 'LegalHoldError';
+  /** What is held. */
+  readonly scope: 'TENANT' | 'ROOM';
+
+  constructor(scope: LegalHoldError['scope']) {
+    super(`the ${scope.toLowerCase()} is under a legal hold: nothing of it may be purged or removed`);
+    this.scope = scope;
+  }
+}
+
+/** A purge cannot be cancelled or undone as it is now. */
+export class PurgeStateError extends DomainError {
+  readonly code = 'PURGE_STATE';
+  override readonly name = 'PurgeStateError';
 }
 
 /** The message was deleted before. */

@@ -20,9 +20,20 @@ const managesRooms: readonly Permission[] = [
   'message:moderate',
 ];
 
+const governs: readonly Permission[] = ['message:purge', 'message:remove', 'retention:update', 'hold:update'];
+
 /** What a role in the tenant grants, in every room that its holder can see. */
 export const tenantGrants: Readonly<Record<TenantRole, readonly Permission[]>> = {
-  ADMIN: [...everyone, ...managesRooms, 'user:deactivate', 'permission:read', 'permission:update', 'audit:read', 'audit:purge'],
+  ADMIN: [
+    ...everyone,
+    ...managesRooms,
+    ...governs,
+    'user:deactivate',
+    'permission:read',
+    'permission:update',
+    'audit:read',
+    'audit:purge',
+  ],
   SUPERVISOR: [...everyone, ...managesRooms],
   AGENT: everyone,
   SERVICE: [...everyone, 'room:create'],

@@ -1,11 +1,12 @@
 import { PgBoss } from 'pg-boss';
 import type { JobStore } from '../db/engine.ts';
-import type { JobDeps, ScheduledJob } from '../domains/job.ts';
-import { trimRoomLogsJob } from '../domains/rooms/rooms.jobs.ts';
+import type { JobDeps } from '../domains/job.ts';
 import type { Logger } from '../kernel/logger.ts';
+import { openQueue } from './jobQueue.ts';
+import { queuedJobs, scheduledJobs } from './jobs.ts';
 
-/** The jobs of all domains. */
-const jobs: readonly ScheduledJob[] = [trimRoomLogsJob];
+/** Jobs of one queue that a worker runs at the same time. */
+const atOnce = 2;
 
 export interface Worker {
   /** Lets jobs under way finish. */
@@ -17,13 +18,27 @@ export async function startWorker(store: JobStore, deps: JobDeps, log: Logger): 
   const boss = new PgBoss(store);
   boss.on('error', (error) => log.warn({ err: error }, 'trouble with the queue of jobs'));
   await boss.start();
-  for (const job of jobs) {
-    await boss.createQueue(job.name);
+  const stopping = new AbortController();
+  for (const job of queuedJobs) {
+    await openQueue(boss, job.name);
+    const options = { localConcurrency: atOnce, pollingIntervalSeconds: 0.5 };
+    await boss.work(job.name, options, async (taken) => {
+      for (const { data } of taken) await job.run(deps, data, stopping.signal);
+    });
+  }
+  for (const job of scheduledJobs) {
+    await openQueue(boss, job.name);
     await boss.schedule(job.name, job.cron);
+    if (job.atStart) await boss.send(job.name, {});
     await boss.work(job.name, async () => {
       const count = await job.run(deps);
       log.info({ job: job.name, count }, 'job done');
     });
   }
-  return { close: () => boss.stop({ graceful: true }) };
+  return {
+    async close() {
+      stopping.abort();
+      await boss.stop({ graceful: true });
+    },
+  };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { noteSilentRooms } from '../../src/domains/governance/retention.service.ts';
 import { setEntitlements } from '../../src/domains/identity/entitlements.service.ts';
 import { type AuditAction, auditActions } from '../../src/events/auditActions.ts';
 import { importSlackExport } from '../../src/import/importSlack.ts';
@@ -63,6 +64,19 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   'member.join': () => act(ana, 'joinRoom', { roomId: channel }),
   'member.leave': () => act(ana, 'leaveRoom', { roomId: channel }),
   'message.delete': () => act(admin, 'deleteMessage', { messageId: message }),
+  'message.remove': () => act(admin, 'removeMessage', { messageId: message }),
+  'purge.create': () => purge(),
+  'purge.cancel': () => cancelled(),
+  'purge.undo': async () => act(admin, 'undoPurge', { id: await cancelled() }),
+  'purge.finish': () => cancelled(),
+  'retention.set': () => act(admin, 'setRetention', { roomId: room, days: 400 }),
+  'hold.set': () => act(admin, 'setLegalHold', { roomId: room, held: true, reason: 'a lawsuit' }),
+  'hold.lift': () => act(admin, 'setLegalHold', { roomId: room, held: false }),
+  // In ninety days from now.
+  'room.silent': async () => {
+    const { jobDeps } = here.foundation;
+    await noteSilentRooms({ ...jobDeps, log: here.log.logger }, new Date(Date.now() + 90 * 86_400_000));
+  },
   'import.start': () => load(),
   'import.finish': () => load(),
   'audit.purge': () => purgeLog(admin, new Date(Date.now() - 1)),
@@ -80,6 +94,15 @@ async function setGranted(name: 'grantPermission' | 'revokePermission'): Promise
     `mutation { ${name}(input: { role: AGENT, permission: "room:create" }) { __typename } }`,
   );
   if (errors.length > 0) throw new Error(errors[0]?.message);
+}
+
+async function purge(): Promise<string> {
+  const input = { before: '2000-01-01T00:00:00.000Z', mode: 'SOFT' };
+  return textAt(await act(admin, 'purgeMessages', input, 'purge { id }'), 'purge.id');
+}
+
+async function cancelled(): Promise<string> {
+  return textAt(await act(admin, 'cancelPurge', { id: await purge() }, 'purge { id }'), 'purge.id');
 }
 
 async function purgeLog(client: Visitor, before: Date): Promise<unknown> {

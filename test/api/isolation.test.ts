@@ -33,6 +33,11 @@ await act(bruno, 'deleteMessage', { messageId: (await send(bruno, group, 'gone')
 const wanda = await server.signIn(person('globex', 'Wanda', 'admin'));
 const stefan = await server.signIn(person('acme', 'Stefan', 'supervisor'));
 
+const purge = textAt(
+  await act(ana, 'purgeMessages', { before: '2000-01-01T00:00:00.000Z', mode: 'SOFT' }, 'purge { id }'),
+  'purge.id',
+);
+
 /** What the intruder may use: where another place of the operation has to hold something real. */
 async function ownThings(intruder: Visitor, companion: Visitor): Promise<(slot: Slot) => string> {
   const room = await createRoom(intruder, { kind: 'GROUP', name: 'own', memberIds: [companion.id] });
@@ -41,6 +46,7 @@ async function ownThings(intruder: Visitor, companion: Visitor): Promise<(slot: 
     Room: room,
     Message: message.id,
     User: companion.id,
+    Purge: purge,
     Node: room,
     cursor: message.cursor,
   };
@@ -76,6 +82,7 @@ const intruders = [
       ana: ana.id,
       bruno: bruno.id,
       robot: robot.id,
+      purge,
     },
     cursors,
   },

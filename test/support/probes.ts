@@ -25,19 +25,24 @@ export interface Probe {
   variables(value: string, fill: (slot: Slot) => string): Record<string, unknown>;
 }
 
-export type Slot = 'Room' | 'Message' | 'User' | 'Node' | 'cursor';
+export type Slot = 'Room' | 'Message' | 'User' | 'Purge' | 'Node' | 'cursor';
 
 /** What the ids of the API are of, by the name of their argument or input field. */
 const slots: Readonly<Record<string, Slot>> = {
   'node id': 'Node',
   'nodes ids': 'Node',
   'room id': 'Room',
+  'cancelPurge id': 'Purge',
+  'undoPurge id': 'Purge',
+  'purgeProgress id': 'Purge',
   roomId: 'Room',
   messageId: 'Message',
   replyToId: 'Message',
   userId: 'User',
   userIds: 'User',
   memberIds: 'User',
+  actorId: 'User',
+  targetId: 'Node',
   after: 'cursor',
   before: 'cursor',
 };
@@ -48,6 +53,11 @@ const samples: Readonly<Record<string, unknown>> = {
   name: 'intruder was here',
   kind: 'GROUP',
   role: 'OWNER',
+  mode: 'SOFT',
+  held: true,
+  days: 30,
+  // Of a purge, not of a page.
+  before: '2000-01-01T00:00:00.000Z',
   muted: true,
 };
 
@@ -82,6 +92,7 @@ function probesOfField(
   const slotOf = (place: Place): Slot | null => {
     const last = place.path.at(-1) ?? '';
     const known = slots[`${field.name} ${last}`] ?? slots[last];
+    if (known === 'cursor' && getNamedType(place.type).name !== 'String') return null;
     if (known) return known;
     if (getNamedType(place.type).name === 'ID')
       throw new Error(`say what ${field.name} ${place.path.join('.')} is the id of`);

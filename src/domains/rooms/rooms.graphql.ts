@@ -23,7 +23,7 @@ export async function viewOf(context: Context, roomId: string): Promise<RoomView
   return roomLoader(context).load(roomId);
 }
 
-const RoomKind = builder.enumType('RoomKind', {
+export const RoomKind = builder.enumType('RoomKind', {
   description: 'What a room is for.',
   values: {
     DIRECT: { description: 'Two people; one room for each two, for good.' },

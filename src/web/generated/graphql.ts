@@ -140,9 +140,13 @@ type UserErrorParts_EntitlementError_Fragment = { __typename: 'EntitlementError'
 
 type UserErrorParts_LastOwnerError_Fragment = { __typename: 'LastOwnerError', code: string, reason: string };
 
+type UserErrorParts_LegalHoldError_Fragment = { __typename: 'LegalHoldError', code: string, reason: string };
+
 type UserErrorParts_MessageDeletedError_Fragment = { __typename: 'MessageDeletedError', code: string, reason: string };
 
 type UserErrorParts_NotFoundError_Fragment = { __typename: 'NotFoundError', code: string, reason: string };
+
+type UserErrorParts_PurgeStateError_Fragment = { __typename: 'PurgeStateError', code: string, reason: string };
 
 type UserErrorParts_RoomArchivedError_Fragment = { __typename: 'RoomArchivedError', code: string, reason: string };
 
@@ -155,8 +159,10 @@ type UserErrorParts_ValidationError_Fragment = { __typename: 'ValidationError', 
 export type UserErrorPartsFragment =
   | UserErrorParts_EntitlementError_Fragment
   | UserErrorParts_LastOwnerError_Fragment
+  | UserErrorParts_LegalHoldError_Fragment
   | UserErrorParts_MessageDeletedError_Fragment
   | UserErrorParts_NotFoundError_Fragment
+  | UserErrorParts_PurgeStateError_Fragment
   | UserErrorParts_RoomArchivedError_Fragment
   | UserErrorParts_RoomKindError_Fragment
   | UserErrorParts_SocketRequiredError_Fragment

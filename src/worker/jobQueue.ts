@@ -1,0 +1,46 @@
+import { PgBoss } from 'pg-boss';
+import type { JobStore } from '../db/engine.ts';
+import type { JobQueue } from '../domains/job.ts';
+import type { Logger } from '../kernel/logger.ts';
+
+/** What a process that serves requests has of the queue: it adds jobs, and runs none. */
+export interface JobSender extends JobQueue {
+  close(): Promise<void>;
+}
+
+/** @param queues the names of the queues that jobs can be added to. */
+export function createJobQueue(store: JobStore, queues: readonly string[], log: Logger): JobSender {
+  let opening: Promise<PgBoss> | null = null;
+
+  async function open(): Promise<PgBoss> {
+    const boss = new PgBoss({ ...store, supervise: false, schedule: false });
+    boss.on('error', (error) => log.warn({ err: error }, 'trouble with the queue of jobs'));
+    await boss.start();
+    // Known before a transaction asks for them: to look one up takes a connection of its own.
+    for (const queue of queues) await openQueue(boss, queue);
+    return boss;
+  }
+
+  return {
+    async ready() {
+      opening ??= open();
+      opening.catch(() => {
+        opening = null;
+      });
+      const boss = await opening;
+      return async (tx, queue, data) => {
+        await boss.send(queue, data, { db: { executeSql: (text, values) => tx.runForeign(text, values) } });
+      };
+    },
+    async close() {
+      const boss = await opening?.catch(() => null);
+      await boss?.stop({ graceful: false });
+    },
+  };
+}
+
+/** Makes the queue, the first time, and remembers it. */
+export async function openQueue(boss: PgBoss, queue: string): Promise<void> {
+  await boss.createQueue(queue);
+  await boss.getQueueStats(queue);
+}
