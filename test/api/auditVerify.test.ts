@@ -1,0 +1,57 @@
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { createTestDatabase } from '../services/database.ts';
+import { createRoom } from '../support/acting.ts';
+import { openTampering, type Tampering } from '../support/auditTampering.ts';
+import { person } from '../support/people.ts';
+import { startServer } from '../support/server.ts';
+
+const databaseUrl = await createTestDatabase();
+const program = fileURLToPath(new URL('../../src/domains/governance/cli/auditVerify.ts', import.meta.url));
+let tampering: Tampering;
+
+beforeAll(async () => {
+  const server = await startServer({ databaseUrl });
+  for (const tenant of ['acme', 'other']) {
+    const admin = await server.signIn(person(tenant, 'Ada', 'admin'));
+    for (const name of ['One', 'Two']) await createRoom(admin, { kind: 'GROUP', name });
+  }
+  tampering = await openTampering(databaseUrl);
+});
+afterAll(() => tampering.close());
+
+function verify(...args: readonly string[]) {
+  const env = { ...process.env, DATABASE_URL: databaseUrl };
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], { env, encoding: 'utf8' });
+  return { status, lines: stdout.trim().split('\n'), stderr: stderr.trim() };
+}
+
+describe('G5: npm run audit:verify', () => {
+  test('tells the last number and hash of every trail that is whole', () => {
+    const { status, lines } = verify();
+    expect(status).toBe(0);
+    expect(lines).toEqual([
+      expect.stringMatching(/^acme: intact, 3 entries; the last is 3 [0-9a-f]{64}$/),
+      expect.stringMatching(/^other: intact, 3 entries; the last is 3 [0-9a-f]{64}$/),
+    ]);
+  });
+
+  test('names the tenant and the number of what was changed, and fails', async () => {
+    const change =
+      "UPDATE audit_entries SET actor_name = 'Eve' WHERE number = 2 AND tenant_id = (SELECT id FROM tenants WHERE key = $1)";
+    await tampering.undoAfter(change, ['acme'], async () => {
+      expect(verify()).toMatchObject({
+        status: 1,
+        lines: ['acme: ALTERED at 2', expect.stringMatching('other: intact')],
+      });
+      expect(verify('--tenant', 'other')).toMatchObject({ status: 0, lines: [expect.stringMatching('other: intact')] });
+    });
+    expect(verify('--tenant', 'acme').status).toBe(0);
+  });
+
+  test('explains what it cannot do in one line', () => {
+    expect(verify('--tenant', 'nobody')).toMatchObject({ status: 2, stderr: 'there is no tenant nobody' });
+    expect(verify('--all')).toMatchObject({ status: 2, stderr: expect.stringMatching(/^usage: npm run audit:verify/) });
+  });
+});
