@@ -5,6 +5,7 @@ import { type Database, openDatabase } from './db/database.ts';
 import { embeddedEngine, postgresEngine } from './db/engine.ts';
 import { applyMigrations, migrationStatus } from './db/migrations.ts';
 import type { Caller } from './domains/caller.ts';
+import { frameAncestorsOf } from './domains/identity/embedding.service.ts';
 import { createTenantRoles } from './domains/identity/roles.service.ts';
 import type { JobDeps } from './domains/job.ts';
 import { createPresence } from './domains/presence/presence.service.ts';
@@ -161,6 +162,7 @@ export async function startApi(
     mask,
     metrics,
     log,
+    frameAncestors: (key) => frameAncestorsOf(database, key),
   });
   const { subscriptions } = front;
   const yoga = createGraphql({

@@ -30,6 +30,7 @@ export const auditActions = {
   'room.silent': 'rooms have been silent for long',
   'import.start': 'the export of another product began to be loaded',
   'import.finish': 'the export of another product was loaded',
+  'tenant.embed': 'other sites were allowed to show the pages in frames, or not any more',
   'tenant.entitle': "what the tenant's plan includes was changed by the operator",
 } as const satisfies Record<string, string>;
 

@@ -5,6 +5,7 @@ import './errors.ts';
 import '../domains/identity/identity.graphql.ts';
 import '../domains/identity/renewal.graphql.ts';
 import '../domains/identity/entitlements.graphql.ts';
+import '../domains/identity/tenant.graphql.ts';
 import '../domains/identity/roles.graphql.ts';
 import '../domains/rooms/rooms.graphql.ts';
 import '../domains/rooms/roomMutations.graphql.ts';

@@ -28,7 +28,7 @@ export const tenantGrants: Readonly<Record<TenantRole, readonly Permission[]>> =
     ...everyone,
     ...managesRooms,
     ...governs,
-    'user:deactivate',
+    'tenant:update', 'user:deactivate',
     'permission:read',
     'permission:update',
     'audit:read',

@@ -6,6 +6,7 @@ export const permissions = {
   'user:read': { scope: 'tenant', allows: 'see the people of the tenant' },
   'presence:read': { scope: 'tenant', allows: 'see who is online' },
   'presence:update': { scope: 'tenant', allows: 'say to be away, or back' },
+  'tenant:update': { scope: 'tenant', allows: 'say which sites may show the pages in frames' },
   'user:deactivate': { scope: 'tenant', allows: 'end and give back the access of people' },
   'permission:read': { scope: 'tenant', allows: 'see what every role may do' },
   'permission:update': { scope: 'tenant', allows: 'decide what every role may do' },

@@ -11,7 +11,7 @@ import type { Metrics } from './metrics.ts';
 import { type Asker, askerOf, codesOf, createOperationLog, operationOf, useOperationLog } from './operationLog.ts';
 import { type PersistedOperations, queryOf, useRegistered } from './persistedOperations.ts';
 import type { RateLimits } from './rateLimits.ts';
-import { usePagePolicy, useRequestChecks } from './requestChecks.ts';
+import { type FrameAncestors, usePagePolicy, useRequestChecks } from './requestChecks.ts';
 
 /** What stands before the execution of operations, the same for every transport: limits, log and metrics. */
 export interface Front {
@@ -48,8 +48,9 @@ export function createFront(deps: {
   mask: (error: unknown) => GraphQLError;
   metrics: Metrics;
   log: Logger;
+  frameAncestors: FrameAncestors;
 }): Front {
-  const { requests, persisted, rateLimits, subscriptions, mask, metrics, log } = deps;
+  const { requests, persisted, rateLimits, subscriptions, mask, metrics, log, frameAncestors } = deps;
   const rates: RatesByRequest = new WeakMap();
   const admission = createAdmission(requests.operation, rateLimits, ({ request }, rate) => {
     if (request) rates.set(request, rate);
@@ -68,7 +69,7 @@ export function createFront(deps: {
     plugins: [
       useOperationLog(operations),
       useRequestChecks(),
-      usePagePolicy(),
+      usePagePolicy(frameAncestors),
       useRegistered(persisted, requests.persistedOnly),
       useGuards({ requests, admission, mask, rates }),
     ],

@@ -5,7 +5,7 @@ import compression from 'compression';
 import { type Origin, requestIdFrom } from '../kernel/origin.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 import type { Metrics } from './metrics.ts';
-import { securityHeaders } from './requestChecks.ts';
+import { securityHeaders, tenantOfPage } from './requestChecks.ts';
 
 /** @throws when what it names does not answer. */
 export type Check = () => Promise<void>;
@@ -34,6 +34,8 @@ export function createHttpServer(deps: {
     const path = request.url?.split('?', 1)[0];
     const origin = originOf(request);
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
+    // It can only say yes or no. The policy, which browsers heed instead, says where the tenant of a page allows it.
+    if (tenantOfPage(request.url ?? '') !== null) response.removeHeader('x-frame-options');
     response.setHeader('x-request-id', origin.requestId);
     switch (path) {
       case graphqlPath:

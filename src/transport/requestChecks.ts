@@ -33,7 +33,8 @@ function isJson(contentType: string | null): boolean {
 const strict = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /** For GraphiQL's page, whose scripts and styles are in it: nothing comes from or goes to another host. */
-const graphiqlPolicy = [
+const graphiqlPolicy = (frameAncestors: readonly string[]) =>
+  [
   "default-src 'none'",
   "script-src 'self' 'unsafe-inline' blob:",
   'worker-src blob:',
@@ -41,7 +42,7 @@ const graphiqlPolicy = [
   "img-src 'self' data:",
   "font-src 'self' data:",
   "connect-src 'self' ws: wss:",
-  "frame-ancestors 'none'",
+  `frame-ancestors ${frameAncestors.join(' ') || "'none'"}`,
   "base-uri 'none'",
   "form-action 'none'",
 ].join('; ');
@@ -58,12 +59,24 @@ export const securityHeaders: Readonly<Record<string, string>> = {
   'x-frame-options': 'DENY',
 };
 
-/** GraphiQL's page gets the policy that it can live with. */
-export function usePagePolicy(): Plugin<Context> {
+/** Where the pages of a tenant may be shown in frames. */
+export type FrameAncestors = (tenantKey: string) => Promise<readonly string[]>;
+
+/** The tenant that a page is opened for: it carries no token. */
+export function tenantOfPage(url: string): string | null {
+  const query = url.indexOf('?');
+  return query < 0 ? null : new URLSearchParams(url.slice(query)).get('tenant');
+}
+
+/** GraphiQL's page gets the policy that it can live with, and may be framed where the tenant that it names allows it. */
+export function usePagePolicy(frameAncestors: FrameAncestors): Plugin<Context> {
   return {
-    onResponse({ response }) {
+    async onResponse({ request, response }) {
       if (!response.headers.get('content-type')?.startsWith('text/html')) return;
-      response.headers.set('content-security-policy', graphiqlPolicy);
+      const tenant = tenantOfPage(request.url);
+      // Where it cannot be looked up nobody may.
+      const allowed = tenant === null ? [] : await frameAncestors(tenant).catch(() => []);
+      response.headers.set('content-security-policy', graphiqlPolicy(allowed));
     },
   };
 }

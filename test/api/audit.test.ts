@@ -80,6 +80,7 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   'import.start': () => load(),
   'import.finish': () => load(),
   'audit.purge': () => purgeLog(admin, new Date(Date.now() - 1)),
+  'tenant.embed': () => act(admin, 'setEmbedding', { frameAncestors: [`https://app${names++}.acme.example`] }),
   'tenant.entitle': async () => {
     const tenant = await here.foundation.database.prisma.tenant.findUniqueOrThrow({ where: { key: 'acme' } });
     const db = here.foundation.database.forTenant(tenant.id);

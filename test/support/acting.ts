@@ -1,3 +1,5 @@
+import { getNullableType, isUnionType } from 'graphql';
+import { schema } from '../../src/graphql/schema.ts';
 import type { Answer, Client } from './client.ts';
 import { at, textAt } from './json.ts';
 
@@ -8,11 +10,20 @@ export function mutationDocument(name: string, selection = '__typename'): string
     ${name}(input: $input) {
       __typename
       ... on UserError { code reason }
-      ... on ValidationError { field }
-      ... on NotFoundError { field }
+      ${withField(name)
+        .map((error) => `... on ${error} { field }`)
+        .join(' ')}
       ... on ${type}Payload { ${selection} }
     }
   }`;
+}
+
+/** The typed errors of a mutation that name an argument. */
+function withField(name: string): string[] {
+  const field = schema.getMutationType()?.getFields()[name];
+  const result = field && getNullableType(field.type);
+  const types = isUnionType(result) ? result.getTypes() : [];
+  return types.map((type) => type.name).filter((type) => type === 'ValidationError' || type === 'NotFoundError');
 }
 
 /** Tries a mutation, whatever comes of it. */
