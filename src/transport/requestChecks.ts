@@ -35,17 +35,17 @@ const strict = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; for
 /** For GraphiQL's page, whose scripts and styles are in it: nothing comes from or goes to another host. */
 const graphiqlPolicy = (frameAncestors: readonly string[]) =>
   [
-  "default-src 'none'",
-  "script-src 'self' 'unsafe-inline' blob:",
-  'worker-src blob:',
-  "style-src 'self' 'unsafe-inline'",
-  "img-src 'self' data:",
-  "font-src 'self' data:",
-  "connect-src 'self' ws: wss:",
-  `frame-ancestors ${frameAncestors.join(' ') || "'none'"}`,
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ');
+    "default-src 'none'",
+    "script-src 'self' 'unsafe-inline' blob:",
+    'worker-src blob:',
+    "style-src 'self' 'unsafe-inline'",
+    "img-src 'self' data:",
+    "font-src 'self' data:",
+    "connect-src 'self' ws: wss:",
+    `frame-ancestors ${frameAncestors.join(' ') || "'none'"}`,
+    "base-uri 'none'",
+    "form-action 'none'",
+  ].join('; ');
 
 /** What every answer tells browsers. */
 export const securityHeaders: Readonly<Record<string, string>> = {
