@@ -10,7 +10,7 @@ export const preflightHeader = 'x-prosa-request';
  */
 export function useRequestChecks(): Plugin<Context> {
   return {
-    onRequestParse({ request, endResponse, fetchAPI }) {
+    onRequestParse({ request, url, endResponse, fetchAPI }) {
       const refuse = (status: number, code: string, message: string) =>
         endResponse(fetchAPI.Response.json({ errors: [{ message, extensions: { code } }] }, { status }));
       if (request.method === 'POST') {
@@ -18,8 +18,12 @@ export function useRequestChecks(): Plugin<Context> {
         refuse(415, 'UNSUPPORTED_MEDIA_TYPE', 'the body has to be JSON, with content-type: application/json');
       } else if (request.method === 'GET') {
         const { headers } = request;
-        if (headers.has('authorization') || headers.has(preflightHeader) || isJson(headers.get('content-type'))) return;
-        refuse(403, 'CSRF_PREVENTION', `a GET needs a token, or the header ${preflightHeader}`);
+        const asked =
+          headers.has('authorization') || headers.has(preflightHeader) || isJson(headers.get('content-type'));
+        if (!asked) return refuse(403, 'CSRF_PREVENTION', `a GET needs a token, or the header ${preflightHeader}`);
+        // yoga takes it for a fault of its own if they are not.
+        const wrong = ['variables', 'extensions'].find((name) => !isJsonObject(url.searchParams.get(name)));
+        if (wrong) refuse(400, 'BAD_REQUEST', `${wrong} has to be a JSON object`);
       }
     },
   };
@@ -27,6 +31,17 @@ export function useRequestChecks(): Plugin<Context> {
 
 function isJson(contentType: string | null): boolean {
   return /^application\/json\s*(;|$)/i.test(contentType ?? '');
+}
+
+/** Also where there is nothing at all. */
+function isJsonObject(text: string | null): boolean {
+  if (!text) return true;
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && !Array.isArray(value);
+  } catch {
+    return false;
+  }
 }
 
 /** For answers that are data: a browser shall do nothing with them. */

@@ -157,10 +157,17 @@ export function serveWebSockets(deps: {
     sockets,
     limits.pingEvery,
   );
+  // ws repeats the errors of the HTTP server, and graphql-ws prints them with their stack; who listens reports them.
+  sockets.removeAllListeners('error');
+  sockets.on('error', () => undefined);
   // graphql-ws prints the error of a socket with its stack, but it is the client's: a message too large, a broken frame.
   sockets.on('connection', (socket, request) => {
     socket.removeAllListeners('error');
     socket.on('error', (error) => log.debug({ reason: error.message }, 'a socket broke the protocol'));
+    // graphql-ws puts into the reason what the client sent, such as the id of an operation, which may be longer than a
+    // reason can be: ws would throw.
+    const close = socket.close.bind(socket);
+    socket.close = (code, reason) => close(code, reason === undefined ? reason : shortened(String(reason)));
     // Who does not take the answers is not asked for more questions: otherwise they would pile up here without bound.
     socket.on('message', () => {
       if (socket.bufferedAmount <= limits.bufferBytes || socket.isPaused) return;
@@ -174,6 +181,11 @@ export function serveWebSockets(deps: {
       await disposable.dispose();
     },
   };
+}
+
+/** A reason has at most 123 bytes; a character that is cut apart takes up to three again. */
+function shortened(reason: string): string {
+  return Buffer.from(reason).subarray(0, 120).toString();
 }
 
 function isOpen(socket: WebSocket): boolean {

@@ -69,7 +69,7 @@ describe('G10 what one operation may be', () => {
 
     test(`${transport}: a subscription is held to the same cost`, async () => {
       const inner =
-        'room { members(first: 100) { nodes { actor { id } } } messages(first: 100) { nodes { replies(first: 100) { nodes { id } } } } }';
+        'room { members(first: 100) { nodes { actor { id } } } messages(first: 100) { nodes { replies(first: 100) { nodes { author { id } } } } } }';
       const error = await errorOf(
         ana,
         `subscription { messageAdded(roomId: "${roomId}") { ... on MessageAdded { ${inner} } } }`,
@@ -154,6 +154,14 @@ describe('G10 requests that a page of another site could send (CSRF)', () => {
     const asked = await fetch(`${server.url}?query=${query}`, { headers: { 'x-prosa-request': '1' } });
     expect(at(await asked.json(), 'data.serverTime')).toBeTypeOf('string');
   });
+
+  test.each(['variables', 'extensions'])(
+    '%s in an address that are no JSON are the fault of who sent them',
+    async (name) => {
+      const response = await fetch(`${server.url}?query=${query}&${name}=%7B`, { headers });
+      expect([response.status, at(await response.json(), 'errors.0.extensions.code')]).toEqual([400, 'BAD_REQUEST']);
+    },
+  );
 
   test('a mutation over GET is refused', async () => {
     const mutation = encodeURIComponent('mutation { createRoom(input: { kind: GROUP, name: "x" }) { __typename } }');
