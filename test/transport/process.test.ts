@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -132,6 +134,17 @@ describe('a start that cannot go on', () => {
     const server = start(env);
     expect(await server.exited).toBe(1);
     expect(server.errors()).toMatch(line);
+  });
+
+  test('a port that is taken: ends with one line', async () => {
+    const other = createServer().listen(0, '127.0.0.1');
+    await once(other, 'listening');
+    const { port } = other.address() as AddressInfo;
+    const DATABASE_URL = await createTestDatabase();
+    const server = start({ NODE_ENV: 'production', DATABASE_URL, AUTH_JWT_SECRET: secret, PORT: String(port) });
+    expect(await server.exited).toBe(1);
+    expect(server.errors()).toBe(`PORT: cannot listen on 127.0.0.1:${port}: EADDRINUSE\n`);
+    other.close();
   });
 
   test('a database without the schema: says how to bring it there', async () => {
