@@ -96,6 +96,8 @@ export function graphiqlOptions(token: string | null, room: string | null): Grap
  * - A WebSocket cannot carry headers, and GraphiQL leaves them away there: those of the open tab go with `connectionInit`.
  * - Tabs that GraphiQL kept from other examples (the data was deleted, and with it the rooms that they name) make way for
  *   the present ones.
+ * - Loaded again, GraphiQL looks for a tab with the query last edited, and opens an empty one where there is none: the tab
+ *   that was open is that one.
  * - Pressed for the first time, a tab jumps aside for an instant and the click misses it: tabs are kept in place.
  */
 const startScript = `
@@ -104,6 +106,9 @@ const startScript = `
     for (const key of ['tabState', 'query', 'variables']) localStorage.removeItem('graphiql:' + key);
     localStorage.setItem('prosa:examples', examples);
   }
+  const kept = JSON.parse(localStorage.getItem('graphiql:tabState') ?? 'null');
+  const tab = kept?.tabs?.[kept.activeTabIndex];
+  for (const key of ['query', 'variables']) if (tab) localStorage.setItem('graphiql:' + key, tab[key] ?? '');
   const style = document.createElement('style');
   style.textContent = '.graphiql-tab { transform: none !important }';
   document.head.append(style);

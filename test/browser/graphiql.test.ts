@@ -65,6 +65,16 @@ async function keepPicture(page: Page, name: string): Promise<void> {
   await page.screenshot({ path: `${folder}/${name}.png` });
 }
 
+test('P4: GraphiQL, loaded again, has the same tabs', async () => {
+  const page = await openGraphiql();
+  await page.waitForTimeout(settles);
+  await page.reload();
+  await tabOf(page, 'Rooms').waitFor();
+  expect(await page.getByRole('tab').count()).toBe(4);
+  expect(await tabOf(page, 'Rooms').getAttribute('aria-selected')).toBe('true');
+  await page.close();
+});
+
 test('P4: GraphiQL opens with the token of a demo user in its headers', async () => {
   const page = await openGraphiql();
   await page.getByRole('button', { name: 'Headers' }).click();
