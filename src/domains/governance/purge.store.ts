@@ -135,19 +135,23 @@ export interface Scope {
 }
 
 // Each room with the time before which its messages go. With retention the shorter of the tenant's and the room's holds,
-// with its mode; of two as long the PERMANENT one. Rooms under a legal hold have none.
+// with its mode; of two as long the PERMANENT one. Rooms under a legal hold have none, and those without retention: that
+// null must not get into a `least`, which would pass over it.
 const rooms = `
   rooms r
   LEFT JOIN tenant_policies t ON t.tenant_id = $1
   LEFT JOIN room_policies p ON p.tenant_id = $1 AND p.room_id = r.id
+  LEFT JOIN LATERAL (
+    SELECT v.days, v.mode
+    FROM (VALUES (t.retention_days, t.retention_mode), (p.retention_days, p.retention_mode)) AS v(days, mode)
+    WHERE v.days IS NOT NULL ORDER BY v.days, v.mode DESC LIMIT 1
+  ) AS kept ON true
   CROSS JOIN LATERAL (
     SELECT CASE
       WHEN (p.held_at IS NOT NULL OR t.held_at IS NOT NULL) AND NOT $7::boolean THEN NULL
       WHEN $5::timestamptz IS NULL THEN $4::timestamptz
-      ELSE least($4::timestamptz, (
-        SELECT CASE WHEN v.mode = $6::purge_mode THEN $5::timestamptz - make_interval(days => v.days) END
-        FROM (VALUES (t.retention_days, t.retention_mode), (p.retention_days, p.retention_mode)) AS v(days, mode)
-        WHERE v.days IS NOT NULL ORDER BY v.days, v.mode DESC LIMIT 1)) END AS at
+      WHEN kept.mode = $6::purge_mode THEN least($4::timestamptz, $5::timestamptz - make_interval(days => kept.days))
+    END AS at
   ) AS cutoff`;
 
 const inScope = `r.tenant_id = $1 AND r.id BETWEEN $2 AND $3 AND cutoff.at IS NOT NULL`;
