@@ -34,8 +34,11 @@ export interface ScheduledJob {
   readonly cron: string;
   /** Whether it runs when a worker starts, too. */
   readonly atStart?: boolean;
-  /** @returns how many things it dealt with, for the log. */
-  run(deps: JobDeps): Promise<number>;
+  /**
+   * @param starting whether it runs because a worker has started.
+   * @returns how many things it dealt with, for the log.
+   */
+  run(deps: JobDeps, starting: boolean): Promise<number>;
 }
 
 /** Work that is asked for with `AddJob`. It may run twice, and at the same time as another of its kind. */

@@ -29,9 +29,12 @@ export async function startWorker(store: JobStore, deps: JobDeps, log: Logger): 
   for (const job of scheduledJobs) {
     await openQueue(boss, job.name);
     await boss.schedule(job.name, job.cron);
-    if (job.atStart) await boss.send(job.name, {});
-    await boss.work(job.name, async () => {
-      const count = await job.run(deps);
+    if (job.atStart) await boss.send(job.name, { starting: true });
+    await boss.work<{ starting?: boolean }>(job.name, async (taken) => {
+      const count = await job.run(
+        deps,
+        taken.some(({ data }) => data?.starting),
+      );
       log.info({ job: job.name, count }, 'job done');
     });
   }
