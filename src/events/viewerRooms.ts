@@ -6,22 +6,31 @@ export interface ViewerRoom {
   readonly roomId: string;
   /** The room's version before the actor joined: what came earlier is not the actor's to see live. */
   readonly joinedVersion: bigint;
+  /** The room's version as the database has it. */
+  readonly version: bigint;
 }
 
-const membershipsOf = sql<{ version: bigint; roomId: string | null; joinedVersion: bigint | null }>(
+type MembershipRow = { readonly membershipVersion: bigint } & {
+  readonly [Field in keyof ViewerRoom]: ViewerRoom[Field] | null;
+};
+
+const membershipsOf = sql<MembershipRow>(
   'viewerRooms.memberships',
-  `SELECT a.membership_version AS version, m.room_id AS "roomId", m.joined_version AS "joinedVersion"
-   FROM actors a LEFT JOIN members m ON m.tenant_id = $1 AND m.actor_id = a.id
+  `SELECT a.membership_version AS "membershipVersion", m.room_id AS "roomId", m.joined_version AS "joinedVersion",
+     r.version
+   FROM actors a
+   LEFT JOIN (members m JOIN rooms r ON r.tenant_id = $1 AND r.id = m.room_id)
+     ON m.tenant_id = $1 AND m.actor_id = a.id
    WHERE a.tenant_id = $1 AND a.id = $2`,
 );
 
 /** The actor's rooms, and the version of that list. */
 export async function readMemberships(db: TenantQueries, actorId: string) {
   const rows = await db.query(membershipsOf, actorId);
-  const rooms = rows.flatMap(({ roomId, joinedVersion }): ViewerRoom[] =>
-    roomId === null || joinedVersion === null ? [] : [{ roomId, joinedVersion }],
+  const rooms = rows.flatMap(({ roomId, joinedVersion, version }): ViewerRoom[] =>
+    roomId === null || joinedVersion === null || version === null ? [] : [{ roomId, joinedVersion, version }],
   );
-  return { version: rows[0]?.version ?? 0n, rooms };
+  return { version: rows[0]?.membershipVersion ?? 0n, rooms };
 }
 
 /** A room in which something happened after a position: from `base` (not included) to `version`. */
