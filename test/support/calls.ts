@@ -90,6 +90,7 @@ export const calls: Readonly<Record<string, (place: Place) => string>> = {
   'Mutation.renewToken': mutation('renewToken', () => ({ token: 'a.b.c' })),
   'Mutation.revokePermission': mutation('revokePermission', () => ({ role: value('AGENT'), permission: 'room:join' })),
   'Mutation.sendMessage': mutation('sendMessage', ({ room }) => ({ roomId: room, body: 'hello' })),
+  'Mutation.setEmbedding': mutation('setEmbedding', () => ({ frameAncestors: ['https://host.example'] })),
   'Mutation.setLegalHold': mutation('setLegalHold', ({ room }) => ({ roomId: room, held: true, reason: 'a case' })),
   'Mutation.setMemberRole': mutation('setMemberRole', ({ room, member }) => ({
     roomId: room,
