@@ -37,11 +37,26 @@ export default [
         'error',
         {
           exceptions: {
-            types: ['PageInfo', 'Viewer', 'Member', 'MessageEdit', 'AuditEntry', 'AuditDetail', 'AuditVerification'],
+            // Values and memberships: parts of something that has an id, or answers about it.
+            types: [
+              ...['PageInfo', 'Viewer', 'Tenant', 'Member', 'MessageEdit', 'Presence', 'PermissionGrant'],
+              ...['AuditEntry', 'AuditDetail', 'AuditVerification', 'PurgePreview', 'SilentRoom'],
+            ],
             suffixes: [
               ...['Connection', 'Edge', 'Payload', 'Error'],
               // Events, which pass and are named for what happened.
-              ...['Added', 'Edited', 'Updated', 'Deleted', 'Removed', 'Moved', 'Required'],
+              ...[
+                'Added',
+                'Edited',
+                'Updated',
+                'Deleted',
+                'Removed',
+                'Moved',
+                'Required',
+                'Changed',
+                'Purged',
+                'Restored',
+              ],
             ],
           },
         },
