@@ -39,7 +39,16 @@ export default [
           exceptions: {
             // Values and memberships: parts of something that has an id, or answers about it.
             types: [
-              ...['PageInfo', 'Viewer', 'Tenant', 'Member', 'MessageEdit', 'Presence', 'PermissionGrant'],
+              ...[
+                'PageInfo',
+                'Viewer',
+                'Tenant',
+                'Entitlements',
+                'Member',
+                'MessageEdit',
+                'Presence',
+                'PermissionGrant',
+              ],
               ...['AuditEntry', 'AuditDetail', 'AuditVerification', 'PurgePreview', 'SilentRoom'],
             ],
             suffixes: [
