@@ -50,6 +50,7 @@ export default [
                 'PermissionGrant',
               ],
               ...['AuditEntry', 'AuditDetail', 'AuditVerification', 'PurgePreview', 'SilentRoom'],
+              ...['GovernancePolicy', 'LegalHold'],
             ],
             suffixes: [
               ...['Connection', 'Edge', 'Payload', 'Error'],

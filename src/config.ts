@@ -255,7 +255,7 @@ export function readDatabaseSettings(
 
 function parse<T>(schema: z.ZodType<T>, env: Environment): T {
   // An empty variable counts as absent: compose files and CI systems cannot unset one.
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value?.trim() !== ''));
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];

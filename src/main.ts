@@ -1,5 +1,5 @@
 import { ConfigError, readConfig } from './config.ts';
-import { FolderInUseError } from './db/folderLock.ts';
+import { DataFolderError } from './db/folderLock.ts';
 import { MigrationError } from './db/migrations.ts';
 import { prepareDevelopment } from './demo/development.ts';
 import { createLogger } from './kernel/logger.ts';
@@ -45,7 +45,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  const expected = [ConfigError, StartError, FolderInUseError, MigrationError, ManifestError].some(
+  const expected = [ConfigError, StartError, DataFolderError, MigrationError, ManifestError].some(
     (type) => error instanceof type,
   );
   console.error(expected && error instanceof Error ? error.message : error);

@@ -58,7 +58,7 @@ export class StartError extends Error {
 
 /**
  * Opens database and bus. The embedded database is migrated on the way; PostgreSQL has to have been.
- * @throws StartError, FolderInUseError
+ * @throws StartError, DataFolderError
  */
 export async function openFoundation(config: Config, log: Logger): Promise<Foundation> {
   const { statementTimeout } = config.requests;
@@ -79,9 +79,9 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const { leases, throttle } = presenceStores(keys);
   const presence = createPresence({ store: leases, bus, database, log });
   const typing = createTyping({ throttle, bus, live, log });
+  const roles = createTenantRoles({ database, bus, log });
   const queues = queuedJobs.map((job) => job.name);
   const jobs = createJobQueue(engine.jobStore, queues, log);
-  const roles = createTenantRoles({ database, bus, log });
   return {
     database,
     bus,
@@ -210,7 +210,8 @@ export async function startApi(
     server.once('error', reject);
     server.listen(config.port, config.host, resolve);
   }).catch((error: NodeJS.ErrnoException) => {
-    throw new StartError(`PORT: cannot listen on ${config.host}:${config.port}: ${error.code}`);
+    const setting = error.code === 'EADDRINUSE' || error.code === 'EACCES' ? 'PORT' : 'HOST';
+    throw new StartError(`${setting}: cannot listen on ${config.host}:${config.port}: ${error.code}`);
   });
   const { address, port, family } = server.address() as AddressInfo;
   const host = family === 'IPv6' ? `[${address}]` : address;

@@ -126,4 +126,4 @@ function bindToTenant(prisma: PrismaClient, tenantId: string) {
   });
 }
 
-export type TenantPrisma = ReturnType<typeof bindToTenant>;
+type TenantPrisma = ReturnType<typeof bindToTenant>;

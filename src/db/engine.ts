@@ -101,7 +101,7 @@ export function postgresEngine(
 /**
  * PostgreSQL in this process, for a start with nothing installed. One connection: transactions run one after another.
  * @param folder the data folder, in which it keeps its files; or null for memory only.
- * @throws FolderInUseError
+ * @throws DataFolderError
  */
 export async function embeddedEngine(folder: string | null): Promise<Engine> {
   const unlock = folder ? lockFolder(folder) : () => undefined;

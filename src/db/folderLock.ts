@@ -1,32 +1,41 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
-/** Another process has the embedded database open; two would destroy it. */
-export class FolderInUseError extends Error {
-  override readonly name = 'FolderInUseError';
+/** The data folder cannot be written, or another process has it: two would destroy the database in it. */
+export class DataFolderError extends Error {
+  override readonly name = 'DataFolderError';
 }
 
 /**
  * Makes this process the only one that uses a data folder. A lock that a dead process left behind is taken over.
  * @returns what releases it.
- * @throws FolderInUseError
+ * @throws DataFolderError
  */
 export function lockFolder(folder: string): () => void {
-  mkdirSync(folder, { recursive: true });
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw unusable(folder, error);
+  }
   const file = path.join(folder, 'prosa.pid');
   for (let attempt = 1; ; attempt++) {
     try {
       writeFileSync(file, String(process.pid), { flag: 'wx' });
       return () => rmSync(file, { force: true });
     } catch (error) {
-      if (!isCode(error, 'EEXIST')) throw error;
+      if (!isCode(error, 'EEXIST')) throw unusable(folder, error);
       const holder = holderOf(file);
       if (holder !== null || attempt > 3) {
-        throw new FolderInUseError(`the data folder ${folder} is in use by process ${holder}`);
+        throw new DataFolderError(`the data folder ${folder} is in use by process ${holder}`);
       }
       rmSync(file, { force: true });
     }
   }
+}
+
+function unusable(folder: string, error: unknown): DataFolderError {
+  const reason = error instanceof Error && 'code' in error ? error.code : error;
+  return new DataFolderError(`DATA_DIR: the folder ${folder} cannot be used: ${reason}`);
 }
 
 /** The living process that holds the lock, or null. */

@@ -7,7 +7,7 @@ import { createQueue } from './queue.ts';
 import type { RoomFeed } from './roomFeed.ts';
 import { readRoomLog, roomLogState } from './roomLog.ts';
 
-export const replayPage = 200;
+const replayPage = 200;
 
 /**
  * One subscriber of one room: what it missed from the log, then live, each change once.

@@ -13,7 +13,7 @@ export interface Context {
    * @throws UnauthenticatedError for a token that is not good, or somebody else's.
    */
   readonly renewToken: ((token: string) => Promise<void>) | null;
-  /** The request's batches and caches; emptied before each event of a subscription. */
+  /** The request's batches and caches; emptied after each mutation. An event of a subscription has a context of its own. */
   readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
 }
 

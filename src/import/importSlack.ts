@@ -1,7 +1,7 @@
 import type { Database } from '../db/database.ts';
 import type { TenantTransaction } from '../db/sql.ts';
+import { openTenant } from '../domains/identity/identity.service.ts';
 import { type AuditMetadata, recordAudit } from '../events/auditTrail.ts';
-import { newId } from '../kernel/ids.ts';
 import { type Origin, ownOrigin } from '../kernel/origin.ts';
 import { addProblem, count, emptyReport, type ImportReport } from './report.ts';
 import type { ListedRoom, SlackExport } from './slack.export.ts';
@@ -33,7 +33,7 @@ const batchSize = 1_000;
 export async function importSlackExport(database: Database, options: ImportOptions): Promise<ImportReport> {
   const { source, onProgress } = options;
   const started = performance.now();
-  const tenantId = await ensureTenant(database, options.tenant);
+  const { id: tenantId } = await openTenant(database, options.tenant);
   const report = emptyReport(tenantId);
   const origin = ownOrigin();
   await audit(database, tenantId, origin, 'import.start', { from: 'slack', files: source.fileCount });
@@ -71,12 +71,6 @@ async function audit(
   await database.forTenant(tenantId).transaction(async (tx) => {
     recordAudit(tx, { actor: null, origin }, { action, targetType: 'Tenant', targetId: null, metadata });
   });
-}
-
-async function ensureTenant({ prisma }: Database, key: string): Promise<string> {
-  const found = await prisma.tenant.findUnique({ where: { key } });
-  if (found) return found.id;
-  return (await prisma.tenant.upsert({ where: { key }, create: { id: newId(), key, name: key }, update: {} })).id;
 }
 
 function uniqueRooms(rooms: readonly ListedRoom[], report: ImportReport): ListedRoom[] {

@@ -14,7 +14,9 @@ export function parseText(
   const { min = 0, max } = length;
   if (!text.isWellFormed()) throw new ValidationError(field, 'must not contain half a surrogate pair');
   if (text.includes('\0')) throw new ValidationError(field, 'must not contain a NUL character');
-  if (text.length < min) throw new ValidationError(field, 'must not be empty');
+  // Characters that only format (zero width, direction) show nothing by themselves.
+  if (text.length < min || (min > 0 && /^[\p{Cf}\s]*$/u.test(text)))
+    throw new ValidationError(field, 'must not be empty');
   // Code points are never more than UTF-16 units: the exact count is only needed for texts that may be too long.
   if (text.length > max && (text.length > 2 * max || [...text].length > max)) {
     throw new ValidationError(field, `must not have more than ${max.toLocaleString('en')} characters`);

@@ -68,7 +68,7 @@ export const visitorGrants: Readonly<Record<RoomKind, readonly Permission[]>> = 
 };
 
 /** @throws when a permission is granted to nobody: it would be a rule that nobody can satisfy. */
-export function checkMatrix(): void {
+function checkMatrix(): void {
   const granted = new Set([tenantGrants, roomGrants, visitorGrants].flatMap((grants) => Object.values(grants).flat()));
   const orphan = allPermissions.find((permission) => !granted.has(permission));
   if (orphan) throw new Error(`nobody is granted ${orphan}`);

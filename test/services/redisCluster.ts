@@ -4,7 +4,7 @@ import { findOrInstall, onPath } from './programs.ts';
 import { freePort, type Service, service, temporaryFolder } from './service.ts';
 
 /** One node of a cluster, which owns a third of the keys. */
-export interface ClusterNode {
+interface ClusterNode {
   readonly url: string;
   /** Ends it by SIGKILL. */
   kill(): Promise<void>;

@@ -23,9 +23,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
 
-/** The real program, as `npm start` runs it, with nothing set but this. */
-function start(env: Record<string, string>) {
-  const child = spawn(process.execPath, [program], {
+/** The real program, with nothing set but this. */
+function start(env: Record<string, string>, command = [process.execPath, program]) {
+  const [file = '', ...args] = command;
+  const child = spawn(file, args, {
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -114,6 +115,15 @@ describe('P6 with nothing but Node', () => {
     expect(listAt(data, 'channels.nodes')).toHaveLength(2);
     server.child.kill('SIGTERM');
     expect(await server.exited).toBe(0);
+  });
+
+  test('`npm start` passes SIGTERM on to the server, and leaves nothing running', async () => {
+    const root = path.dirname(path.dirname(program));
+    const server = start({ DATA_DIR: dataDir, HOME: folder }, ['npm', 'start', '--prefix', root]);
+    await server.url();
+    server.child.kill('SIGTERM');
+    await server.exited;
+    expect(server.output()).toContain('"msg":"stopped"');
   });
 });
 

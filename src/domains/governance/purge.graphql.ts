@@ -46,7 +46,7 @@ const PurgeFailure = builder.enumType('PurgeFailure', {
   } as const,
 });
 
-export const Purge = builder.prismaNode('Purge', {
+const Purge = builder.prismaNode('Purge', {
   description: 'Messages that were, are being or will be purged: the record of it.',
   id: { resolve: (purge) => purge.id },
   findUnique: (id, context) => ({ tenantId_id: { tenantId: callerOf(context).actor.tenantId, id } }),

@@ -12,7 +12,7 @@ export const purgeQueue = 'governance.purge';
 export type PurgeStatus = 'QUEUED' | 'RUNNING' | 'DONE' | 'CANCELLED' | 'FAILED' | 'UNDOING' | 'UNDONE';
 
 /** How long after its end a SOFT purge can be undone, in milliseconds. */
-export const undoWindow = 24 * 60 * 60 * 1000;
+const undoWindow = 24 * 60 * 60 * 1000;
 export const maxPurgeNonce = 64;
 
 /** Whether there is something left to do. */

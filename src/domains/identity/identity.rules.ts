@@ -35,7 +35,8 @@ const payload = z.object({
   sub: text.min(1).max(255),
   tenant: text.trim().min(1).max(128),
   role: z.enum(['admin', 'supervisor', 'agent', 'service']),
-  exp: z.number(),
+  // As far as a Date reaches.
+  exp: z.number().max(8.64e12),
   name: text.trim().min(1).max(200).optional(),
   email: text.max(320).optional(),
   picture: z

@@ -18,6 +18,11 @@ import { readDifferences } from './roles.store.ts';
 
 export type { ActorRow } from './identity.store.ts';
 
+/** The tenant of that key, made on first sight. */
+export async function openTenant(database: Database, key: string): Promise<store.Tenant> {
+  return store.ensureTenant(database, key);
+}
+
 /**
  * The actor of a verified token; its row is created or refreshed on first sight.
  * @throws UnauthenticatedError for a deactivated actor, EntitlementError for somebody new whom the plan does not include.

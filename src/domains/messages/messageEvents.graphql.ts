@@ -94,7 +94,10 @@ type Types = typeof builder.$inferSchemaTypes;
 
 /** The arguments of every subscription to rooms. */
 export const followArgs = (t: PothosSchemaTypes.SubscriptionFieldBuilder<Types, Types['Root']>) => ({
-  roomId: t.arg.id({ description: "The room to follow; left out, all of the viewer's, also those joined later." }),
+  roomId: t.arg.id({
+    description:
+      "The room to follow, until the viewer may not read it any more or it is archived; left out, all of the viewer's, also those joined later.",
+  }),
   after: t.arg.string({
     description:
       'Where to go on: the cursor of an event of this subscription, `Room.cursor` or a cursor of `Room.messages` for one room, `Viewer.cursor` for all. Everything since comes first. Left out, only what comes from now on.',

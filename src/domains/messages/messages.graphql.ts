@@ -15,11 +15,13 @@ import {
   loadLastMessages,
   loadMentions,
   loadMessages,
+  loadRepliedTo,
   type MessageRecord,
   readable,
 } from './messages.service.ts';
 
 const messageLoader = defineLoader<string, MessageRecord | null>(loadMessages);
+const repliedToLoader = defineLoader(loadRepliedTo);
 const mentionLoader = defineLoader<string, string[]>(loadMentions);
 const messagePages = definePageLoader(listMessages);
 const replyPages = definePageLoader(listReplies);
@@ -143,7 +145,7 @@ builder.prismaObjectFields(Message, (t) => ({
     type: Message,
     nullable: true,
     description: 'What it replies to; null if it is no reply.',
-    resolve: (message, _args, context) => (message.replyToId ? messageLoader(context).load(message.replyToId) : null),
+    resolve: (message, _args, context) => (message.replyToId ? repliedToLoader(context).load(message.replyToId) : null),
   }),
   replies: t.connection(
     {

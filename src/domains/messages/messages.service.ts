@@ -24,7 +24,7 @@ import {
 } from './messages.rules.ts';
 import * as store from './messages.store.ts';
 
-export type { MessageEdit, MessageRecord } from './messages.store.ts';
+export type { MessageRecord } from './messages.store.ts';
 
 /**
  * Sends a message. A second send with the same nonce gives the first message, whatever else it says.
@@ -99,7 +99,7 @@ async function resolveMentions(caller: Caller, roomId: string, body: string) {
   return { kind, mentionsRoom: found.room, mentionedIds };
 }
 
-/** The message and its room, if the caller may read it there. */
+/** The message, if the caller may read it where it is. @throws NotFoundError */
 async function requireMessage(caller: Caller, messageId: string): Promise<store.MessageRecord> {
   const [message] = await loadMessages(caller, [messageId]);
   if (!message) throw new NotFoundError('message', 'input.messageId');
@@ -175,6 +175,12 @@ export async function loadMessages(caller: Caller, ids: readonly string[]): Prom
     const message = byId.get(id);
     return message && open.has(message.roomId) ? message : null;
   });
+}
+
+/** The messages to which messages reply that the caller is shown: they are in the same rooms. */
+export async function loadRepliedTo(caller: Caller, ids: readonly string[]): Promise<(store.MessageRecord | null)[]> {
+  const byId = new Map((await store.findMessages(caller.db, ids)).map((message) => [message.id, message]));
+  return ids.map((id) => byId.get(id) ?? null);
 }
 
 /**

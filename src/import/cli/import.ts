@@ -3,7 +3,7 @@ import { SingleBar } from 'cli-progress';
 import { ConfigError, readDatabaseSettings } from '../../config.ts';
 import { type Database, openDatabase } from '../../db/database.ts';
 import { embeddedEngine, postgresEngine } from '../../db/engine.ts';
-import { FolderInUseError } from '../../db/folderLock.ts';
+import { DataFolderError } from '../../db/folderLock.ts';
 import { applyMigrations, MigrationError, migrationStatus } from '../../db/migrations.ts';
 import { ImportError } from '../importError.ts';
 import { importSlackExport } from '../importSlack.ts';
@@ -94,7 +94,7 @@ async function main(): Promise<void> {
 const expectedErrors = [ImportError, ConfigError, MigrationError];
 
 function explain(error: unknown): string {
-  if (error instanceof FolderInUseError) return `${error.message}: stop the server, then import`;
+  if (error instanceof DataFolderError) return `${error.message}: stop the server, then import`;
   if (error instanceof Error && expectedErrors.some((kind) => error instanceof kind)) return error.message;
   return `the import stopped: ${reasonOf(error)}; run it again, it goes on from what was committed`;
 }
