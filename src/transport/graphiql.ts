@@ -1,5 +1,6 @@
 import { renderGraphiQL } from '@graphql-yoga/render-graphiql';
 import type { GraphiQLOptions } from 'graphql-yoga';
+import { adminTabs } from './adminTabs.ts';
 
 const rooms = `# The demo user's rooms, the last active first.
 # Run it with the button on the right, or Ctrl-Enter.
@@ -87,6 +88,7 @@ export function graphiqlOptions(token: string | null, room: string | null): Grap
       { query: messages, variables: withRoom({ room: roomId }) },
       { query: send, variables: withRoom({ input: { roomId, body: 'Hello!' } }) },
       { query: follow, variables: withRoom({ room: roomId }) },
+      ...adminTabs(roomId),
     ],
   };
 }

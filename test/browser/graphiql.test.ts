@@ -70,7 +70,7 @@ test('P4: GraphiQL, loaded again, has the same tabs', async () => {
   await page.waitForTimeout(settles);
   await page.reload();
   await tabOf(page, 'Rooms').waitFor();
-  expect(await page.getByRole('tab').count()).toBe(4);
+  expect(await page.getByRole('tab').count()).toBe(9);
   expect(await tabOf(page, 'Rooms').getAttribute('aria-selected')).toBe('true');
   await page.close();
 });

@@ -22,12 +22,13 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 /**
  * Starts the program in a process of its own, with an empty data folder.
  * @param options.secret of its tokens; absent, it makes its own.
+ * @param options.databaseUrl of a migrated PostgreSQL; absent, the embedded database.
  */
-export async function startDemo(options: { port?: number; secret?: string } = {}): Promise<Demo> {
+export async function startDemo(options: { port?: number; secret?: string; databaseUrl?: string } = {}): Promise<Demo> {
   const folder = await temporaryFolder('demo', undefined);
   const port = options.port ?? (await freePort());
   const auth = [`AUTH_JWT_SECRET=${options.secret ?? ''}`, 'AUTH_JWKS_URL=', 'AUTH_ISSUER=', 'AUTH_AUDIENCE='];
-  const data = [`DATA_DIR=${folder}/data`, 'DATABASE_URL=', 'REDIS_URL='];
+  const data = [`DATA_DIR=${folder}/data`, `DATABASE_URL=${options.databaseUrl ?? ''}`, 'REDIS_URL='];
   const settings = [`PORT=${port}`, 'HOST=127.0.0.1', 'NODE_ENV=development', ...data, ...auth];
   const program = service({
     command: '/usr/bin/env',
