@@ -1,5 +1,6 @@
 import DataLoader from 'dataloader';
 import type { Database } from '../db/database.ts';
+import { lastingSnapshot } from '../db/snapshot.ts';
 import { sql } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
@@ -156,7 +157,7 @@ async function readVersions(
 const currentVersions = sql<{ snapshot: string; tenantId: string; roomId: string; version: bigint | null }>(
   'live.currentVersions',
   `SELECT moment.snapshot, served.tenant_id AS "tenantId", served.id AS "roomId", r.version
-   FROM (SELECT pg_current_snapshot()::text AS snapshot) AS moment
+   FROM ${lastingSnapshot} AS moment
    LEFT JOIN unnest($1::uuid[], $2::uuid[]) AS served(tenant_id, id) ON true
    LEFT JOIN rooms r ON r.tenant_id = served.tenant_id AND r.id = served.id`,
 );

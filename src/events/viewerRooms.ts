@@ -1,3 +1,4 @@
+import { lastingSnapshot } from '../db/snapshot.ts';
 import { sql, type TenantQueries } from '../db/sql.ts';
 import type { ViewerPosition } from './viewerPosition.ts';
 
@@ -59,8 +60,8 @@ const seenBy = (snapshot: string) => `greatest(
 
 const missed = sql<{ readonly [Field in keyof MissedRoom]: MissedRoom[Field] | null } & { readonly moment: string }>(
   'viewerRooms.missed',
-  `SELECT moment.snapshot AS moment, room.id AS "roomId", room.base, room.version, room.floor
-   FROM (SELECT coalesce($4::text, pg_current_snapshot()::text) AS snapshot) AS moment LEFT JOIN LATERAL (
+  `SELECT coalesce($4::text, moment.snapshot) AS moment, room.id AS "roomId", room.base, room.version, room.floor
+   FROM ${lastingSnapshot} AS moment LEFT JOIN LATERAL (
      SELECT r.id, r.log_floor AS floor,
        greatest(m.joined_version, coalesce(listed.version, ${seenBy('$3::pg_snapshot')})) AS base,
        CASE WHEN $4::text IS NULL THEN r.version ELSE ${seenBy('$4::pg_snapshot')} END AS version
@@ -91,7 +92,7 @@ export async function missedRooms(
 
 const currentSnapshot = sql<{ snapshot: string }>(
   'viewerRooms.snapshot',
-  'SELECT pg_current_snapshot()::text AS snapshot WHERE $1::uuid IS NOT NULL',
+  `SELECT moment.snapshot FROM ${lastingSnapshot} AS moment WHERE $1::uuid IS NOT NULL`,
 );
 
 /** What the database shows now, as a position: a stream from there on gives everything that is not visible as yet. */
