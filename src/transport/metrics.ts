@@ -33,6 +33,13 @@ const waitingJobs = sql<{ queue: string; jobs: number }>(
   `SELECT name AS queue, count(*)::int AS jobs FROM pgboss.job WHERE state IN ('created', 'retry') AND start_after <= now() GROUP BY name`,
 );
 
+/** Of all purges that are not finished: what they have purged, and what they are expected to purge in all. */
+const purgeProgress = sql<{ done: bigint; expected: bigint }>(
+  'metrics.purgeProgress',
+  `SELECT coalesce(sum(rows), 0)::bigint AS done, coalesce(sum(greatest(estimate, rows)), 0)::bigint AS expected
+   FROM purges WHERE status IN ('QUEUED', 'RUNNING')`,
+);
+
 /** One for a process: event loop, memory and the like are collected from here on. */
 export function createMetrics(database: Database): Metrics {
   const registers = [new Registry()];
@@ -84,6 +91,17 @@ export function createMetrics(database: Database): Metrics {
       // Before the first worker has started there are no queues.
       const rows = await database.engine.run(waitingJobs, []).catch(() => []);
       for (const { queue, jobs } of rows) this.set({ queue }, Number(jobs));
+    },
+  });
+  new Gauge({
+    name: 'prosa_purge_messages',
+    help: 'Messages of the purges under way: purged so far, and expected in all; the same in every process.',
+    labelNames: ['state'],
+    registers,
+    async collect() {
+      const [row] = await database.engine.run(purgeProgress, []).catch(() => []);
+      this.set({ state: 'done' }, Number(row?.done ?? 0));
+      this.set({ state: 'expected' }, Number(row?.expected ?? 0));
     },
   });
   const counted = (gauge: Gauge) => () => {

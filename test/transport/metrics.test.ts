@@ -109,7 +109,7 @@ describe('G8 metrics', () => {
     );
     expect(asked.length).toBeGreaterThan(8);
     expect(asked.filter((name) => !known.has(name))).toEqual([]);
-    for (const name of ['prosa_messages_sent_total', 'prosa_delivery_seconds_bucket', 'prosa_jobs_waiting']) {
+    for (const name of ['prosa_messages_sent_total', 'prosa_jobs_waiting', 'prosa_purge_messages']) {
       expect(asked).toContain(name);
     }
   });
