@@ -39,8 +39,10 @@ export function createJobQueue(store: JobStore, queues: readonly string[], log: 
   };
 }
 
-/** Makes the queue, the first time, and remembers it. */
+const noJob = '00000000-0000-0000-0000-000000000000';
+
+/** Makes the queue, the first time, and has it remembered: whatever is done with a queue looks it up once. */
 export async function openQueue(boss: PgBoss, queue: string): Promise<void> {
   await boss.createQueue(queue);
-  await boss.getQueueStats(queue);
+  await boss.findJobs(queue, { id: noJob });
 }
