@@ -24,13 +24,8 @@ const roomPermissions = allPermissions.filter((permission) => permissions[permis
 
 function checked(caller: Caller, rule: Rule, view: store.RoomView | null | undefined, field: string): store.RoomView {
   if (!view || !allowed(caller, { permission: 'room:read' }, view)) throw new NotFoundError('room', field);
-  requireAllowed(caller, rule, view);
-  return view;
-}
-
-/** @throws ForbiddenError when the caller, who sees the room, may not do there what the rule says. */
-export function requireAllowed(caller: Caller, rule: Rule, view: store.RoomView): void {
   requireInRoom(caller.actor, rule, factsOf(view));
+  return view;
 }
 
 /**
