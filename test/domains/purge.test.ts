@@ -20,6 +20,7 @@ import { loadRooms, unreadCount } from '../../src/domains/rooms/rooms.service.ts
 import { DomainError } from '../../src/kernel/errors.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { openHouse } from '../support/house.ts';
+import { fillRoom } from '../support/manyMessages.ts';
 import { person } from '../support/people.ts';
 import { createRandom } from '../support/random.ts';
 import { waitFor } from '../support/waiting.ts';
@@ -159,12 +160,15 @@ test('G6, T9, T5 a random walk with purges, undoing, cancelling, removals and ho
       },
     },
     undo: {
-      weight: 4,
+      weight: 5,
       run: async () => {
-        const purge = await somePurge();
-        return purge && undoPurge(admin, purge.id);
+        const { rows } = await listPurges(admin, { first: 20 });
+        const ended = rows.filter((purge) => purge.mode === 'SOFT' && purge.finishedAt && purge.rows > 0n);
+        return ended.length > 0 ? undoPurge(admin, random.pick(ended).id) : undefined;
       },
     },
+    // The newest places with times of long ago, as an import adds them.
+    import: { weight: 3, run: (roomId) => fillRoom(random.pick(everybody), roomId, 1 + random.integer(4)) },
     remove: {
       weight: 4,
       run: async (roomId) => {
@@ -196,6 +200,7 @@ test('G6, T9, T5 a random walk with purges, undoing, cancelling, removals and ho
   }
   await work(admin);
   await checkCounts(admin);
+  expect((await listPurges(admin, { first: 100 })).rows.some((purge) => purge.restored > 0n)).toBe(true);
   expect([...outcomes.keys()].sort()).toEqual(Object.keys(doings).sort());
   expect(house.log.traces()).toEqual([]);
 });
