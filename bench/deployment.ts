@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
@@ -28,7 +28,7 @@ const tenantKey = 'bench';
 export async function deploy(): Promise<Deployment> {
   const [postgres, redis] = await Promise.all([startPostgres({ durable: true }), startRedis()]);
   await applyMigrations(postgres.url);
-  const processes: ReturnType<typeof spawn>[] = [];
+  const processes: { readonly child: ChildProcess; readonly exited: Promise<unknown> }[] = [];
   let url = '';
 
   async function start(role: 'api' | 'worker'): Promise<void> {
@@ -45,16 +45,19 @@ export async function deploy(): Promise<Deployment> {
         LOG_LEVEL: role === 'api' ? 'info' : 'warn',
       },
     });
-    processes.push(child);
-    if (role === 'worker') return;
+    processes.push({ child, exited: once(child, 'exit') });
     let output = '';
-    for await (const chunk of child.stdout) {
-      output += String(chunk);
-      url = /"url":"([^"]+)"/.exec(output)?.[1] ?? '';
-      if (url) break;
-    }
-    if (!url) throw new Error(`the server did not start: ${output}`);
-    child.stdout.resume();
+    await new Promise<void>((resolve, reject) => {
+      if (role === 'worker') resolve();
+      child.once('exit', () => reject(new Error(`the server did not start: ${output}`)));
+      // Read to the end: a server whose output nobody takes is not the one to be measured.
+      child.stdout.on('data', (chunk) => {
+        if (url) return;
+        output += String(chunk);
+        url = /"url":"([^"]+)"/.exec(output)?.[1] ?? '';
+        if (url) resolve();
+      });
+    });
   }
 
   await start('api');
@@ -69,10 +72,8 @@ export async function deploy(): Promise<Deployment> {
         .setExpirationTime('2h')
         .sign(new TextEncoder().encode(secret)),
     async stop() {
-      for (const child of processes) {
-        child.kill('SIGTERM');
-        if (child.exitCode === null) await once(child, 'exit');
-      }
+      for (const { child } of processes) child.kill('SIGTERM');
+      await Promise.all(processes.map(({ exited }) => exited));
       await Promise.all([postgres.stop(), redis.stop()]);
     },
   };
