@@ -8,8 +8,11 @@ if (unknown !== undefined) {
   console.error(`there is no case ${unknown}: ${Object.keys(cases).join(', ')}`);
   process.exit(1);
 }
+// The services do not keep the program alive, also not while it waits for their end.
+const alive = setInterval(() => undefined, 60_000);
 for (const [name, run] of Object.entries(cases)) {
   if (asked.length > 0 && !asked.includes(name)) continue;
   console.log(`## ${name}`);
   await run((line) => console.log(line));
 }
+clearInterval(alive);
