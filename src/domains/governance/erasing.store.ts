@@ -157,47 +157,27 @@ async function settle(
   await tx.query(settleUnread, roomId, direction, seqs, authors, ...known);
 }
 
-// After a purge has been through a room up to a place, what is left is beyond it: that is little where the newest
-// message was among what went, while backwards from the end of the room all that is hidden would have to be passed.
+// From the end of the room backwards, past what is deleted: messages that were imported or brought back meanwhile may
+// stand anywhere in it, so nothing can be left out. Only done when the preview itself is among what went.
 const lowerPreview = sql<never>(
   'erasing.lowerPreview',
-  `WITH rest AS MATERIALIZED (
-     SELECT seq FROM messages
-     WHERE tenant_id = $1 AND room_id = $2 AND (created_at, seq) > ($4, $5) AND deleted_at IS NULL AND kind <> 'SYSTEM'
-   )
-   UPDATE rooms SET last_message_seq = (SELECT max(seq) FROM rest)
+  `UPDATE rooms SET last_message_seq = (
+     SELECT seq FROM messages WHERE tenant_id = $1 AND room_id = $2 AND deleted_at IS NULL AND kind <> 'SYSTEM'
+     ORDER BY seq DESC LIMIT 1)
    WHERE tenant_id = $1 AND id = $2 AND last_message_seq = ANY($3::bigint[])`,
 );
 
-const previewOf = sql<{ seq: bigint | null }>(
-  'erasing.preview',
-  'SELECT last_message_seq AS seq FROM rooms WHERE tenant_id = $1 AND id = $2',
-);
-
-/** The preview after messages went. @param upTo the place up to which nothing is left that could be one. */
+/** The preview after messages went. */
 export async function settlePreview(
   tx: TenantTransaction,
   roomId: string,
   messages: readonly Candidate[],
-  upTo: Place,
 ): Promise<void> {
-  const seqs = messages.map((message) => message.seq);
-  const [preview] = await tx.query(previewOf, roomId);
-  if (preview?.seq == null || !seqs.includes(preview.seq)) return;
-  await tx.query(lowerPreview, roomId, seqs, upTo.createdAt, upTo.seq);
-}
-
-const previewBefore = sql<never>(
-  'erasing.previewBefore',
-  `UPDATE rooms SET last_message_seq = (
-     SELECT seq FROM messages WHERE tenant_id = $1 AND room_id = $2 AND deleted_at IS NULL AND kind <> 'SYSTEM'
-     ORDER BY seq DESC LIMIT 1)
-   WHERE tenant_id = $1 AND id = $2 AND last_message_seq = $3`,
-);
-
-/** The preview after a single message went. */
-export async function settlePreviewOfOne(tx: TenantTransaction, roomId: string, message: Candidate): Promise<void> {
-  await tx.query(previewBefore, roomId, message.seq);
+  await tx.query(
+    lowerPreview,
+    roomId,
+    messages.map((message) => message.seq),
+  );
 }
 
 const ids = (messages: readonly Candidate[]) => messages.map((message) => message.id);

@@ -141,7 +141,7 @@ async function inRoom(
   await store.lockRoom(tx, room.roomId);
   const candidates = await erasing.readCandidates(tx, room.roomId, after, room.before, size);
   const last = candidates.at(-1) ?? after;
-  const done = await apply(batch, purge, room.roomId, candidates, last);
+  const done = await apply(batch, purge, room.roomId, candidates);
   // A thread longer than a batch: its replies were let go first.
   if (done === null) return { ...purge, atCreatedAt: after.createdAt, atSeq: after.seq };
   const undoing = purge.status === 'UNDOING';
@@ -162,7 +162,6 @@ async function apply(
   purge: store.Purge,
   roomId: string,
   candidates: readonly erasing.Candidate[],
-  last: erasing.Place,
 ): Promise<bigint | null> {
   const chosen = candidates.filter((message) => {
     if (purge.status === 'UNDOING') return message.purgeId === purge.id;
@@ -174,7 +173,7 @@ async function apply(
   } else {
     if (purge.mode === 'SOFT') await erasing.hideMessages(tx, roomId, purge.id, chosen);
     else if (!(await erasing.removeMessages(tx, roomId, chosen, size))) return null;
-    await erasing.settlePreview(tx, roomId, chosen, last);
+    await erasing.settlePreview(tx, roomId, chosen);
   }
   return BigInt(chosen.length);
 }

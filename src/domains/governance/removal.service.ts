@@ -36,7 +36,7 @@ async function tryToRemove(caller: Caller, roomId: string, messageId: string): P
     const message = await erasing.findCandidate(tx, roomId, messageId);
     if (!message) throw new NotFoundError('message', 'input.messageId');
     if (!(await erasing.removeMessages(tx, roomId, [message], repliesAtOnce))) return null;
-    await erasing.settlePreviewOfOne(tx, roomId, message);
+    await erasing.settlePreview(tx, roomId, [message]);
     const change = { kind: 'MESSAGE_REMOVED', actorId: caller.actor.id, messageId } as const;
     const version = await caller.roomLog.addChange(tx, roomId, change);
     const metadata = { sentAt: message.createdAt.toISOString(), wasDeleted: message.deleted };
