@@ -23,8 +23,6 @@ export interface RedisCluster {
 
 const size = 3;
 const slots = 16_384;
-/** Redis talks to the other nodes on a port that is this much higher. */
-const busOffset = 10_000;
 
 /**
  * Starts a new, empty cluster, which takes one to three seconds. It is thrown away with this process at the latest.
@@ -37,17 +35,23 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     setting: 'TEST_REDIS_URL',
   });
   const ports: number[] = [];
+  const buses: number[] = [];
   while (ports.length < size) {
+    // Two ports below the range from which outgoing connections take theirs: a node's own, and that of its bus.
     const port = await freePort();
-    if (!ports.includes(port)) ports.push(port);
+    const bus = await freePort();
+    if (!ports.includes(port) && !ports.includes(bus) && port !== bus) {
+      ports.push(port);
+      buses.push(bus);
+    }
   }
-  const programs = await Promise.all(ports.map((port) => prepareNode(command, port)));
+  const programs = await Promise.all(ports.map((port, index) => prepareNode(command, port, buses[index] ?? 0)));
   const stop = async () => {
     await Promise.all(programs.map((program) => program.discard()));
   };
   try {
     await Promise.all(programs.map((program) => program.start()));
-    await join(ports);
+    await join(ports, buses);
     // From the first start on a node only answers when it knows the whole cluster again.
     await Promise.all(ports.map(untilWhole));
   } catch (error) {
@@ -66,10 +70,10 @@ export async function startRedisCluster(): Promise<RedisCluster> {
   };
 }
 
-async function prepareNode(command: string, port: number): Promise<Service> {
+async function prepareNode(command: string, port: number, bus: number): Promise<Service> {
   const folder = await temporaryFolder('redis-cluster', undefined);
   const clustered = ['--cluster-enabled', 'yes', '--cluster-config-file', path.join(folder, 'nodes.conf')];
-  const addressed = ['--port', String(port), '--cluster-port', String(port + busOffset), '--bind', '127.0.0.1'];
+  const addressed = ['--port', String(port), '--cluster-port', String(bus), '--bind', '127.0.0.1'];
   return service({
     command,
     args: [...addressed, ...clustered, '--cluster-node-timeout', '2000', '--dir', folder, '--save', ''],
@@ -81,7 +85,7 @@ async function prepareNode(command: string, port: number): Promise<Service> {
 }
 
 /** Gives each node its share of the slots, and has the first meet the others. */
-async function join(ports: readonly number[]): Promise<void> {
+async function join(ports: readonly number[], buses: readonly number[]): Promise<void> {
   for (const [index, port] of ports.entries()) {
     await withNode(port, async (node) => {
       const [from, to] = [index, index + 1].map((place) => Math.floor((place * slots) / ports.length));
@@ -91,8 +95,8 @@ async function join(ports: readonly number[]): Promise<void> {
     });
   }
   await withNode(Number(ports[0]), async (node) => {
-    for (const port of ports.slice(1)) {
-      await node.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(port + busOffset));
+    for (const [index, port] of ports.entries()) {
+      if (index > 0) await node.call('CLUSTER', 'MEET', '127.0.0.1', String(port), String(buses[index]));
     }
   });
 }
