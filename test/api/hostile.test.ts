@@ -60,7 +60,9 @@ const leaks: readonly RegExp[] = [
   /\n?\s+at .+:\d+:\d+/,
   /node_modules|file:\/\/|\/src\/|\.ts\b/,
   /\b(SELECT|UPDATE|DELETE|INSERT)\b.+\b(FROM|SET|INTO|WHERE)\b/,
-  /syntax error at or near|violates|relation "|pgboss|prisma|ECONN|ioredis/i,
+  /syntax error at or near|violates|relation "|pgboss|prisma|ioredis/i,
+  // In capitals only: a PurgeConnection is none.
+  /ECONN(REFUSED|RESET|ABORTED)/,
 ];
 const findings: string[] = [];
 
