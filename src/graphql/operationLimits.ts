@@ -46,7 +46,7 @@ export function limitRules(limits: OperationLimits, introspection: boolean): Val
   });
   return [
     maxDepthRule({ ...refusing('depth'), flattenFragments: true }),
-    // An alias of `__typename` costs as much as any other.
+    // An alias of `__typename` costs what every alias costs.
     maxAliasesRule({ ...refusing('aliases'), allowList: [] }),
     maxDirectivesRule(refusing('directives')),
     ...(introspection ? [] : [NoSchemaIntrospectionCustomRule]),
