@@ -13,6 +13,12 @@ const redisUrl = z.string().refine((value) => value.split(',').every((node) => r
   error: 'must be a redis:// URL, or several of a cluster with commas in between',
 });
 
+/** Without a path, not even `/`: anything else is never what a browser sends. Apps have schemes of their own. */
+const isOrigin = (value: string) =>
+  /^https?:/i.test(value)
+    ? URL.canParse(value) && new URL(value).origin === value
+    : /^[a-z][a-z0-9+.-]*:\/\/[^/?#\s]+$/.test(value);
+
 /** Every setting of the server. The README's table of settings is written from here; keep both in step. */
 const settings = z.object({
   PORT: port.default(4000),
@@ -38,6 +44,9 @@ const settings = z.object({
   CORS_ORIGINS: z
     .string()
     .transform((value) => value.split(',').map((origin) => origin.trim()))
+    .refine((origins) => origins.every(isOrigin), {
+      error: 'must be origins as browsers send them, such as https://app.example, with commas in between',
+    })
     .default([]),
 });
 

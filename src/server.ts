@@ -172,7 +172,6 @@ export async function startApi(
     callerFor,
     limits,
     graphiql,
-    corsOrigins,
     front,
     bodyBytes: requests.bodyBytes,
   });
@@ -180,6 +179,7 @@ export async function startApi(
     yoga,
     checks: { database: () => database.ping(), events: () => bus.ping() },
     originOf,
+    corsOrigins,
     metrics: config.metrics.enabled ? { collect: metrics.collect, token: config.metrics.token } : null,
   });
   const closers = new Map<string, () => void>();

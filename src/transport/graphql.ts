@@ -12,7 +12,6 @@ import { type Origin, ownOrigin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
 import type { Front } from './front.ts';
 import { renderGraphiql } from './graphiql.ts';
-import { preflightHeader } from './requestChecks.ts';
 import type { Sessions } from './sessions.ts';
 
 export const graphqlPath = '/graphql';
@@ -26,18 +25,6 @@ interface ConnectionContext {
   readonly origin?: Origin;
 }
 
-/** What front ends of other origins may send, and read of an answer. */
-const allowedHeaders = ['authorization', 'content-type', 'x-request-id', preflightHeader];
-const exposedHeaders = [
-  'ratelimit-limit',
-  'ratelimit-policy',
-  'ratelimit-remaining',
-  'ratelimit-reset',
-  'retry-after',
-  'x-request-id',
-];
-const methods = ['GET', 'POST'];
-
 export type Yoga = YogaServerInstance<ConnectionContext, object>;
 
 /** GraphQL over HTTP, with server-sent events for subscriptions; the WebSocket server runs its operations too. */
@@ -48,12 +35,11 @@ export function createGraphql(deps: {
   callerFor: (actor: Actor, origin: Origin) => Caller;
   limits: Limits;
   graphiql: GraphiQLOptions | false;
-  corsOrigins: readonly string[];
   front: Front;
   /** Of a request's body. */
   bodyBytes: number;
 }): Yoga {
-  const { authentication, sessions, subscriptions, callerFor, limits, graphiql, corsOrigins, front, bodyBytes } = deps;
+  const { authentication, sessions, subscriptions, callerFor, limits, graphiql, front, bodyBytes } = deps;
   return createYoga<ConnectionContext>({
     schema,
     graphqlEndpoint: graphqlPath,
@@ -66,7 +52,8 @@ export function createGraphql(deps: {
     maxRequestBodySize: bodyBytes,
     multipart: false,
     batching: false,
-    cors: corsOrigins.length > 0 && { origin: [...corsOrigins], allowedHeaders, exposedHeaders, methods },
+    // cors.ts has seen to it.
+    cors: false,
     plugins: [...front.plugins, useSharedSubscriptions(subscriptions, sessions, limits)],
     context: async ({ request, actor, connectionId, renewToken, origin = ownOrigin() }) => {
       if (actor) return createContext(callerFor(actor, origin), connectionId, renewToken);

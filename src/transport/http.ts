@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerOptions, ty
 import { isIP } from 'node:net';
 import compression from 'compression';
 import { type Origin, requestIdFrom } from '../kernel/origin.ts';
+import { createCors } from './cors.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 import type { Metrics } from './metrics.ts';
 import { securityHeaders, tenantOfPage } from './requestChecks.ts';
@@ -25,10 +26,12 @@ export function createHttpServer(deps: {
   yoga: Yoga;
   checks: Readonly<Record<string, Check>>;
   originOf: (request: IncomingMessage) => Origin;
+  corsOrigins: readonly string[];
   /** Null where there is no `/metrics`. */
   metrics: { readonly collect: Metrics['collect']; readonly token: string | undefined } | null;
 }): Server {
-  const { yoga, checks, originOf, metrics } = deps;
+  const { yoga, checks, originOf, corsOrigins, metrics } = deps;
+  const allowOrigin = createCors(corsOrigins);
   const compress = compression({ filter: isCompressible });
   return createServer(patience, (request, response) => {
     const path = request.url?.split('?', 1)[0];
@@ -39,6 +42,7 @@ export function createHttpServer(deps: {
     response.setHeader('x-request-id', origin.requestId);
     switch (path) {
       case graphqlPath:
+        if (allowOrigin(request, response)) return;
         // The types of `compression` ask for Express; it uses nothing but what node:http has.
         compress(request as Parameters<typeof compress>[0], response as Parameters<typeof compress>[1], () => {
           void yoga.handle(request, response, { origin });
