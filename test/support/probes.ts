@@ -145,7 +145,7 @@ function put(target: object, { path, type }: Place, value: unknown): void {
 }
 
 /** Everything that can be selected without arguments, some levels down. */
-function selectionOf(schema: GraphQLSchema, type: GraphQLOutputType, depth: number): string {
+export function selectionOf(schema: GraphQLSchema, type: GraphQLOutputType, depth: number): string {
   const named = getNamedType(type);
   if (isLeafType(named)) return '';
   if (isUnionType(named) || isInterfaceType(named)) {
