@@ -39,6 +39,8 @@ const settings = z.object({
   GRAPHIQL: flag.optional(),
   /** Days that the changes of rooms are kept for subscribers that resume; messages are not affected. */
   ROOM_LOG_DAYS: z.coerce.number().int().min(1).default(30),
+  /** Days without a message after which the daily notice counts a room as silent; a tenant can say otherwise. */
+  SILENT_ROOM_DAYS: z.coerce.number().int().min(1).max(36_500).default(90),
   /** Days for which the audit trail keeps every entry, whoever wants to purge it. */
   AUDIT_KEEP_DAYS: z.coerce.number().int().min(0).default(90),
   CORS_ORIGINS: z
@@ -131,6 +133,8 @@ export interface Config {
   readonly corsOrigins: readonly string[];
   /** Days after which changes leave the rooms' logs. */
   readonly roomLogDays: number;
+  /** Days after which a room counts as silent, where its tenant says nothing else. */
+  readonly silentRoomDays: number;
   /** Days for which entries of the audit trail cannot be purged. */
   readonly auditKeepDays: number;
   readonly limits: Limits;
@@ -197,6 +201,7 @@ export function readConfig(env: Environment = process.env): Config {
     graphiql,
     corsOrigins: value.CORS_ORIGINS,
     roomLogDays: value.ROOM_LOG_DAYS,
+    silentRoomDays: value.SILENT_ROOM_DAYS,
     auditKeepDays: value.AUDIT_KEEP_DAYS,
     limits: toLimits(parse(limitSettings, env)),
     requests: toRequests(requests, graphiql),

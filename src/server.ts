@@ -87,7 +87,15 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     bus,
     live,
     presence,
-    jobDeps: { database, bus, roomLog, jobs, log, roomLogDays: config.roomLogDays },
+    jobDeps: {
+      database,
+      bus,
+      roomLog,
+      jobs,
+      log,
+      roomLogDays: config.roomLogDays,
+      silentRoomDays: config.silentRoomDays,
+    },
     metrics,
     rateLimits: createRateLimits(config.rates, keys),
     callerFor: (actor, origin = ownOrigin()) => ({

@@ -24,6 +24,8 @@ export interface JobDeps {
   readonly jobs: JobQueue;
   readonly log: Logger;
   readonly roomLogDays: number;
+  /** Days after which a room counts as silent, where its tenant says nothing else. */
+  readonly silentRoomDays: number;
 }
 
 /** Work that comes again by the clock. One process of all runs it; a run that fails is tried again. */

@@ -27,6 +27,7 @@ export const auditActions = {
   'retention.set': 'how long messages are kept was changed',
   'hold.set': 'a legal hold was put on the tenant or a room',
   'hold.lift': 'a legal hold was lifted',
+  'silence.set': 'after how many days a room counts as silent was changed',
   'room.silent': 'rooms have been silent for long',
   'import.start': 'the export of another product began to be loaded',
   'import.finish': 'the export of another product was loaded',

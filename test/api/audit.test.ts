@@ -70,6 +70,7 @@ const doings: Record<AuditAction, () => Promise<unknown>> = {
   'purge.undo': async () => act(admin, 'undoPurge', { id: await cancelled() }),
   'purge.finish': () => cancelled(),
   'retention.set': () => act(admin, 'setRetention', { roomId: room, days: 400 }),
+  'silence.set': () => act(admin, 'setSilentDays', { days: 90 }),
   'hold.set': () => act(admin, 'setLegalHold', { roomId: room, held: true, reason: 'a lawsuit' }),
   'hold.lift': () => act(admin, 'setLegalHold', { roomId: room, held: false }),
   // In ninety days from now.

@@ -1,16 +1,11 @@
 import { expect, test } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import type { Caller } from '../../src/domains/caller.ts';
-import {
-  listRoomPolicies,
-  listSilentRooms,
-  setLegalHold,
-  setRetention,
-} from '../../src/domains/governance/policies.service.ts';
+import { listRoomPolicies, setLegalHold, setRetention } from '../../src/domains/governance/policies.service.ts';
 import { listPurges, previewPurge, purgeMessages } from '../../src/domains/governance/purge.service.ts';
 import { purgeBatch } from '../../src/domains/governance/purging.service.ts';
 import { removeMessage } from '../../src/domains/governance/removal.service.ts';
-import { noteSilentRooms, startRetention } from '../../src/domains/governance/retention.service.ts';
+import { startRetention } from '../../src/domains/governance/retention.service.ts';
 import { sendMessage } from '../../src/domains/messages/messages.service.ts';
 import { createRoom } from '../../src/domains/rooms/opening.service.ts';
 import { createTestDatabase } from '../services/database.ts';
@@ -136,27 +131,6 @@ test('G6, G7 a legal hold on the tenant refuses everything, and ends what is und
   await expect(purgeMessages(admin, input)).rejects.toMatchObject({ code: 'LEGAL_HOLD', scope: 'TENANT' });
   await runDay(admin);
   expect(await left(admin, roomId)).toEqual([80, 70]);
-});
-
-test('G7 rooms that have been silent are listed, the longest first, and noted once', async () => {
-  const admin = await newAdmin();
-  const other = await newAdmin();
-  const [first, second] = [await newRoom(admin), await newRoom(admin)];
-  await newRoom(other);
-  const silence = sql<never>(
-    'test.silence',
-    'UPDATE rooms SET last_activity_at = clock_timestamp() - make_interval(hours => $3) WHERE tenant_id = $1 AND id = $2',
-  );
-  await admin.db.query(silence, first, 90 * 24 + 5);
-  await admin.db.query(silence, second, 400 * 24);
-  const { rows } = await listSilentRooms(admin, 30, {});
-  expect(rows.map((room) => room.roomId)).toEqual([second, first]);
-  expect((await listSilentRooms(other, 30, {})).rows).toEqual([]);
-  await expect(listSilentRooms(admin, 0, {})).rejects.toMatchObject({ field: 'days' });
-  expect(await noteSilentRooms(deps)).toBe(1);
-  expect(house.log.lines.filter((line) => line.msg === 'rooms have fallen silent')).toMatchObject([
-    { tenant: admin.actor.tenantId, rooms: 1 },
-  ]);
 });
 
 test('G2, G7 only admins set retention and holds; what makes no sense is refused', async () => {

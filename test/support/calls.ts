@@ -99,6 +99,7 @@ export const calls: Readonly<Record<string, (place: Place) => string>> = {
   })),
   'Mutation.setPresence': mutation('setPresence', () => ({ status: value('AWAY') })),
   'Mutation.setRetention': mutation('setRetention', ({ room }) => ({ roomId: room, days: 30 })),
+  'Mutation.setSilentDays': mutation('setSilentDays', () => ({ days: 30 })),
   'Mutation.setTyping': mutation('setTyping', inRoom),
   'Mutation.unarchiveRoom': mutation('unarchiveRoom', inRoom),
   'Mutation.undoPurge': mutation('undoPurge', ({ purge }) => ({ id: purge })),

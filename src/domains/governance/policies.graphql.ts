@@ -17,6 +17,7 @@ import {
   type SilentRoom,
   setLegalHold,
   setRetention,
+  setSilentDays,
   silentRoomCursor,
 } from './policies.service.ts';
 
@@ -42,7 +43,7 @@ const LegalHold = builder.objectRef<Hold>('LegalHold').implement({
 
 const GovernancePolicy = builder.objectRef<Policy>('GovernancePolicy').implement({
   description:
-    'How long messages are kept, and whether they are under a legal hold: of a room by itself, or of the tenant.',
+    'How long messages are kept, whether they are under a legal hold, and when a room is silent: of a room by itself, or of the tenant.',
   fields: (t) => ({
     roomId: t.id({
       nullable: true,
@@ -65,6 +66,11 @@ const GovernancePolicy = builder.objectRef<Policy>('GovernancePolicy').implement
       type: PurgeMode,
       nullable: true,
       description: 'What is left of them then; null where they are kept for good.',
+    }),
+    silentDays: t.exposeInt('silentDays', {
+      nullable: true,
+      description:
+        'Days without a message after which the daily notice counts a room as silent; null for as many as the server says, and for a room.',
     }),
     legalHold: t.field({
       type: LegalHold,
@@ -159,6 +165,22 @@ builder.relayMutationField(
       }),
   },
   payload('It holds from now on.'),
+);
+
+builder.relayMutationField(
+  'setSilentDays',
+  {
+    description: 'When a room is silent.',
+    inputFields: (t) => ({ days: t.int({ description: 'How many days; null for as many as the server says.' }) }),
+  },
+  {
+    access: policyRules.retention,
+    description:
+      'Says after how many days without a message the daily notice counts a room of the tenant as silent. Rooms that were noted are not noted again.',
+    errors: { types: [ValidationError] },
+    resolve: (_root, { input }, context) => setSilentDays(callerOf(context), input.days ?? null),
+  },
+  payload('It holds from the next notice on.'),
 );
 
 builder.relayMutationField(

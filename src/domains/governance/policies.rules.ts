@@ -9,8 +9,6 @@ export const policyRules = {
 /** A hundred years: longer than that is "for good", which is null. */
 const maxDays = 36_500;
 export const maxReasonLength = 1_000;
-/** Days after which a room counts as silent in the daily notice. */
-export const silentAfterDays = 90;
 
 /** @throws ValidationError */
 export function checkDays(days: number, field: string): void {

@@ -6,7 +6,7 @@ import type { Caller } from '../caller.ts';
 import { checkDays, parseReason, policyRules } from './policies.rules.ts';
 import * as store from './policies.store.ts';
 import { existsRoom } from './purge.store.ts';
-import { readSilentRooms, type SilentRoom } from './silence.store.ts';
+import { readSilentRooms, type SilentRoom, saveSilentDays } from './silence.store.ts';
 
 export type { Policy } from './policies.store.ts';
 export type { SilentRoom } from './silence.store.ts';
@@ -80,6 +80,20 @@ export async function setLegalHold(
       metadata: { reason },
     });
     return store.findPolicy(tx, roomId);
+  });
+}
+
+/**
+ * Says after how many days without a message a room counts as silent; null for as many as the server says.
+ * @throws ForbiddenError, ValidationError
+ */
+export async function setSilentDays(caller: Caller, days: number | null): Promise<store.Policy> {
+  requireInTenant(caller.actor, policyRules.retention);
+  if (days !== null) checkDays(days, 'input.days');
+  return caller.db.transaction(async (tx) => {
+    await saveSilentDays(tx, days);
+    caller.audit.record(tx, { action: 'silence.set', ...targetOf(tx.tenantId, null), metadata: { days } });
+    return store.findPolicy(tx, null);
   });
 }
 

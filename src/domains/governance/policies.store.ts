@@ -10,10 +10,13 @@ export interface Policy {
   readonly heldAt: Date | null;
   readonly heldById: string | null;
   readonly holdReason: string | null;
+  /** Days after which a room counts as silent; null for as many as the server says, and for a room. */
+  readonly silentDays: number | null;
 }
 
 const policyColumns = `retention_days AS "retentionDays", retention_mode AS "retentionMode", held_at AS "heldAt",
   held_by_id AS "heldById", hold_reason AS "holdReason"`;
+const roomColumns = `room_id AS "roomId", ${policyColumns}, NULL::int AS "silentDays"`;
 
 const holdsKey = `hashtextextended('prosa.holds:' || $1::text, 0)`;
 const shareHolds = sql<never>('policies.shareHolds', `SELECT pg_advisory_xact_lock_shared(${holdsKey})`);
@@ -34,15 +37,22 @@ export async function changeHolds(tx: TenantTransaction): Promise<void> {
 
 const tenantPolicy = sql<Policy>(
   'policies.tenant',
-  `SELECT NULL::uuid AS "roomId", ${policyColumns} FROM tenant_policies WHERE tenant_id = $1`,
+  `SELECT NULL::uuid AS "roomId", ${policyColumns}, silent_days AS "silentDays" FROM tenant_policies WHERE tenant_id = $1`,
 );
 
 const roomPolicies = sql<Policy>(
   'policies.rooms',
-  `SELECT room_id AS "roomId", ${policyColumns} FROM room_policies WHERE tenant_id = $1 AND room_id = ANY($2::uuid[])`,
+  `SELECT ${roomColumns} FROM room_policies WHERE tenant_id = $1 AND room_id = ANY($2::uuid[])`,
 );
 
-const nothing = { retentionDays: null, retentionMode: null, heldAt: null, heldById: null, holdReason: null };
+const nothing = {
+  retentionDays: null,
+  retentionMode: null,
+  heldAt: null,
+  heldById: null,
+  holdReason: null,
+  silentDays: null,
+};
 
 /** The policy of the tenant, or of one room. */
 export async function findPolicy(db: TenantQueries, roomId: string | null): Promise<Policy> {
@@ -51,7 +61,7 @@ export async function findPolicy(db: TenantQueries, roomId: string | null): Prom
 }
 
 const policiesPage = (direction: 'ASC' | 'DESC') => `
-  SELECT room_id AS "roomId", ${policyColumns} FROM room_policies
+  SELECT ${roomColumns} FROM room_policies
   WHERE tenant_id = $1 AND (retention_days IS NOT NULL OR held_at IS NOT NULL)
     AND ($2::uuid IS NULL OR room_id > $2) AND ($3::uuid IS NULL OR room_id < $3)
   ORDER BY room_id ${direction} LIMIT $4`;

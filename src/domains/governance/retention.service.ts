@@ -1,15 +1,14 @@
 import { recordAudit } from '../../events/auditTrail.ts';
 import { ownOrigin } from '../../kernel/origin.ts';
 import type { JobDeps } from '../job.ts';
-import { silentAfterDays } from './policies.rules.ts';
 import { findHold, findTenantsWithRetention } from './policies.store.ts';
 import { purgeQueue } from './purge.rules.ts';
 import { findNextRoom, insertPurge } from './purge.store.ts';
-import { findRoomsFallenSilent } from './silence.store.ts';
+import { countSilentRooms, findTenantsFallenSilent, lockSilence, saveSilenceNoted } from './silence.store.ts';
 
 const day = 24 * 60 * 60 * 1000;
 
-type Deps = Pick<JobDeps, 'database' | 'jobs' | 'log'>;
+type Deps = Pick<JobDeps, 'database' | 'jobs'>;
 
 /**
  * Asks for the purges that retention wants today: for each tenant at most one of each mode, and none where there is
@@ -49,20 +48,33 @@ async function startRun(
 }
 
 /**
- * Notes, for the admins, how many rooms have fallen silent since the day before: in the log and in the audit trail, until
- * there are notifications. `silentRooms` lists them.
+ * Notes, for the admins, how many rooms have fallen silent since that was last noted: in the log and in the audit trail,
+ * until there are notifications. `silentRooms` lists them. A second run notes nothing again.
  * @returns how many tenants have some.
  */
-export async function noteSilentRooms({ database, log }: Deps, now = new Date()): Promise<number> {
-  const until = new Date(now.getTime() - silentAfterDays * day);
-  const silent = await findRoomsFallenSilent(database, new Date(until.getTime() - day), until);
-  for (const { tenantId, rooms } of silent) {
-    log.info({ tenant: tenantId, rooms: Number(rooms), days: silentAfterDays }, 'rooms have fallen silent');
-    await database.forTenant(tenantId).transaction(async (tx) => {
-      const metadata = { rooms: Number(rooms), days: silentAfterDays };
-      const what = { action: 'room.silent', targetType: 'Tenant', targetId: tenantId, metadata } as const;
-      recordAudit(tx, { actor: null, origin: ownOrigin() }, what);
-    });
+export async function noteSilentRooms(deps: SilenceDeps, now = new Date()): Promise<number> {
+  let noted = 0;
+  for (const tenantId of await findTenantsFallenSilent(deps.database, now, deps.silentRoomDays)) {
+    if (await noteTenant(deps, tenantId, now)) noted++;
   }
-  return silent.length;
+  return noted;
+}
+
+type SilenceDeps = Pick<JobDeps, 'database' | 'log' | 'silentRoomDays'>;
+
+async function noteTenant({ database, log, silentRoomDays }: SilenceDeps, tenantId: string, now: Date) {
+  return database.forTenant(tenantId).transaction(async (tx) => {
+    const silence = await lockSilence(tx);
+    const days = silence.days ?? silentRoomDays;
+    const before = new Date(now.getTime() - days * day);
+    // None: another process was at it at the same time.
+    const rooms = await countSilentRooms(tx, before, silence.notedBefore);
+    if (rooms === 0) return false;
+    await saveSilenceNoted(tx, before);
+    const metadata = { rooms, days };
+    const what = { action: 'room.silent', targetType: 'Tenant', targetId: tenantId, metadata } as const;
+    recordAudit(tx, { actor: null, origin: ownOrigin() }, what);
+    tx.afterCommit(() => log.info({ tenant: tenantId, ...metadata }, 'rooms have fallen silent'));
+    return true;
+  });
 }

@@ -1,0 +1,3 @@
+-- AlterTable
+ALTER TABLE "tenant_policies" ADD COLUMN     "silence_noted" TIMESTAMPTZ(3),
+ADD COLUMN     "silent_days" INTEGER;
