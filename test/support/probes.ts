@@ -47,6 +47,11 @@ const slots: Readonly<Record<string, Slot>> = {
   before: 'cursor',
 };
 
+/** What belongs into an argument or input field of a root field; undefined for other values than ids and cursors. */
+export function slotNamed(field: string, name: string): Slot | undefined {
+  return slots[`${field} ${name}`] ?? slots[name];
+}
+
 /** Values for required arguments and input fields that are not ids. */
 const samples: Readonly<Record<string, unknown>> = {
   body: 'intruder was here',
@@ -90,8 +95,7 @@ function probesOfField(
   const passed = args.map((arg) => `${arg.name}: $${arg.name}`).join(', ');
   const document = `${operation} Probe${declared && `(${declared})`} { ${field.name}${passed && `(${passed})`} ${selectionOf(schema, field.type, 3)} }`;
   const slotOf = (place: Place): Slot | null => {
-    const last = place.path.at(-1) ?? '';
-    const known = slots[`${field.name} ${last}`] ?? slots[last];
+    const known = slotNamed(field.name, place.path.at(-1) ?? '');
     if (known === 'cursor' && getNamedType(place.type).name !== 'String') return null;
     if (known) return known;
     if (getNamedType(place.type).name === 'ID')
