@@ -13,6 +13,7 @@ import {
   isListType,
   isNonNullType,
   NoSchemaIntrospectionCustomRule,
+  type OperationDefinitionNode,
   type ValidationContext,
   type ValidationRule,
 } from 'graphql';
@@ -95,6 +96,13 @@ export interface Asked {
 }
 
 /**
+ * What operations cost, by what of their variables can matter. The limits are far from what this may hold: it is given
+ * up when it is full.
+ */
+const knownCosts = new WeakMap<OperationDefinitionNode, Map<string, number>>();
+const keptCosts = 200;
+
+/**
  * What an operation costs with these variables, before it is executed.
  * @returns null where there is no such operation in the document: then nothing is executed either.
  * @throws AggregateError for variables that do not fit.
@@ -104,18 +112,40 @@ export function costOf({ schema, document, operationName, variableValues }: Aske
   const operation = getOperationAST(document, operationName);
   if (!operation) return null;
   const variables = { ...variableValues };
-  const { errors } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
+  const { errors, coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
   if (errors) throw new AggregateError(errors);
+  const known = knownCosts.get(operation) ?? new Map<string, number>();
+  knownCosts.set(operation, known);
+  const key = costKey(operation, coerced);
+  const before = known.get(key);
+  if (before !== undefined) return before;
   try {
-    return getComplexity({
+    const cost = getComplexity({
       schema,
       query: document,
       variables,
       ...(operationName ? { operationName } : {}),
       estimators: [estimate],
     });
+    if (known.size >= keptCosts) known.clear();
+    known.set(key, cost);
+    return cost;
   } catch (error) {
     if (!(error instanceof GraphQLError) || !error.message.includes('number of nodes')) throw error;
     throw tooComplex('cost', 'The fragments of the operation unfold to more fields than are counted.');
   }
+}
+
+/**
+ * A cost depends on sizes of pages, on how many ids a list has and on what `@skip` and `@include` say, so on numbers,
+ * lengths and truth; and whether an argument fits, once its variable does, on nothing but whether that is there at all.
+ */
+function costKey({ variableDefinitions = [] }: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>) {
+  let key = '';
+  for (const { variable } of variableDefinitions) {
+    const value = variables[variable.name.value];
+    if (value == null || typeof value === 'number' || typeof value === 'boolean') key += `${value},`;
+    else key += Array.isArray(value) ? `#${value.length},` : 'set,';
+  }
+  return key;
 }

@@ -1,4 +1,12 @@
-import { type FragmentDefinitionNode, getOperationAST, Kind, type SelectionSetNode } from 'graphql';
+import {
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type GraphQLSchema,
+  getOperationAST,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionSetNode,
+} from 'graphql';
 import type { Asked } from './operationLimits.ts';
 
 /** What is counted together: each has a limit of its own. */
@@ -7,15 +15,28 @@ export type RateClass = 'query' | 'mutation' | 'subscription' | 'send';
 /** The extension of a mutation that is counted as a send: it costs a write, and a delivery to everybody in the room. */
 export const countsAsSend = { rateClass: 'send' } as const;
 
+const knownCounts = new WeakMap<OperationDefinitionNode, ReadonlyMap<RateClass, number>>();
+
 /**
  * How many of each an operation asks for: every root field counts, under whatever alias and in whatever fragment, also
  * where `@skip` would leave it out.
  */
 export function countRootFields({ schema, document, operationName }: Asked): ReadonlyMap<RateClass, number> {
-  const counts = new Map<RateClass, number>();
   const operation = getOperationAST(document, operationName);
-  const type = operation && schema.getRootType(operation.operation);
-  if (!operation || !type) return counts;
+  if (!operation) return new Map();
+  const known = knownCounts.get(operation) ?? countIn(schema, document, operation);
+  knownCounts.set(operation, known);
+  return known;
+}
+
+function countIn(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+): ReadonlyMap<RateClass, number> {
+  const counts = new Map<RateClass, number>();
+  const type = schema.getRootType(operation.operation);
+  if (!type) return counts;
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const node of document.definitions) {
     if (node.kind === Kind.FRAGMENT_DEFINITION) fragments.set(node.name.value, node);

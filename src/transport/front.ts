@@ -2,7 +2,10 @@ import type { DocumentNode, ExecutionArgs, ExecutionResult, GraphQLError } from 
 import type { Plugin } from 'graphql-yoga';
 import type { RequestConfig } from '../config.ts';
 import type { Context } from '../graphql/context.ts';
+import { createDocuments } from '../graphql/documents.ts';
 import { withoutHttp } from '../graphql/errors.ts';
+import { limitRules } from '../graphql/operationLimits.ts';
+import { schema } from '../graphql/schema.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { createAdmission, type OperationContext } from './admission.ts';
@@ -51,6 +54,8 @@ export function createFront(deps: {
   frameAncestors: FrameAncestors;
 }): Front {
   const { requests, persisted, rateLimits, subscriptions, mask, metrics, log, frameAncestors } = deps;
+  const { operation: limits, introspection } = requests;
+  const documents = createDocuments(schema, limitRules(limits, introspection), limits.tokens);
   const rates: RatesByRequest = new WeakMap();
   const admission = createAdmission(requests.operation, rateLimits, ({ request }, rate) => {
     if (request) rates.set(request, rate);
@@ -71,7 +76,7 @@ export function createFront(deps: {
       useRequestChecks(),
       usePagePolicy(frameAncestors),
       useRegistered(persisted, requests.persistedOnly),
-      useGuards({ requests, admission, mask, rates }),
+      useGuards({ requests, documents, admission, mask, rates }),
     ],
     subscriptions: guardSubscriptions(subscriptions, { admission, mask, operations, onDelivered: metrics.delivered }),
     onSocket: {

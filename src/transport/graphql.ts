@@ -51,6 +51,8 @@ export function createGraphql(deps: {
     maskedErrors: { maskError: front.mask },
     maxRequestBodySize: bodyBytes,
     multipart: false,
+    // All transports share one (graphql/documents.ts).
+    parserAndValidationCache: false,
     batching: false,
     // cors.ts has seen to it.
     cors: false,

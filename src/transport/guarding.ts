@@ -1,9 +1,9 @@
-import { type ExecutionArgs, type ExecutionResult, type GraphQLError, parse } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { RequestConfig } from '../config.ts';
 import { endingWith, onceEnded } from '../events/iterators.ts';
 import type { Context } from '../graphql/context.ts';
-import { limitRules } from '../graphql/operationLimits.ts';
+import type { Documents } from '../graphql/documents.ts';
 import type { SharedExecution, SharedResult } from '../graphql/sharedExecution.ts';
 import { TimeoutError } from '../kernel/errors.ts';
 import type { Admission, OperationContext } from './admission.ts';
@@ -19,18 +19,18 @@ export type RatesByRequest = WeakMap<Request, RateState>;
  */
 export function useGuards(deps: {
   requests: RequestConfig;
+  documents: Documents;
   admission: Admission;
   mask: (error: unknown) => GraphQLError;
   rates: RatesByRequest;
 }): Plugin<Context> {
-  const { requests, admission, mask, rates } = deps;
-  const rules = limitRules(requests.operation, requests.introspection);
+  const { requests, documents, admission, mask, rates } = deps;
   return {
     onParse({ setParseFn }) {
-      setParseFn((source, options) => parse(source, { ...options, maxTokens: requests.operation.tokens }));
+      setParseFn((source) => documents.parse(String(source)));
     },
-    onValidate({ addValidationRule }) {
-      for (const rule of rules) addValidationRule(rule);
+    onValidate({ setValidationFn }) {
+      setValidationFn((_schema, document) => documents.validate(document));
       return ({ valid, result, setResult }) => {
         if (!valid) setResult(result.map(mask));
       };
