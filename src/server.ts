@@ -73,7 +73,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const redis = redisUrl ? createRedisBus(redisUrl, redisPrefix, onError('Redis')) : null;
   const bus = redis ?? createLocalBus();
   const live = createLiveDelivery({ database, bus, log, queueEvents: config.limits.queueEvents });
-  const metrics = createMetrics(database);
+  const metrics = createMetrics(database, log);
   const roomLog = metrics.countMessages(createRoomLog(bus));
   const keys = redis && { commands: redis.commands, prefix: redisPrefix };
   const { leases, throttle } = presenceStores(keys);

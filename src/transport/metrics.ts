@@ -1,8 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from '../db/database.ts';
-import { sql } from '../db/sql.ts';
+import { type Statement, sql } from '../db/sql.ts';
 import type { AuditTrail } from '../events/auditTrail.ts';
 import type { RoomLog } from '../events/roomLog.ts';
+import type { Logger } from '../kernel/logger.ts';
 import type { Operation } from './operationLog.ts';
 
 /** What Prometheus is told of this process. */
@@ -27,6 +28,12 @@ export interface Metrics {
 /** Seconds, from an answer out of memory to one that times out. */
 const latencies = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** Before the first worker has started there are no queues. */
+const queuesExist = sql<{ exist: boolean }>(
+  'metrics.queuesExist',
+  `SELECT to_regclass('pgboss.job') IS NOT NULL AS exist`,
+);
+
 /** Queues grow by jobs that wait; those under way are not in the way of others. */
 const waitingJobs = sql<{ queue: string; jobs: number }>(
   'metrics.waitingJobs',
@@ -41,7 +48,7 @@ const purgeProgress = sql<{ done: bigint; expected: bigint }>(
 );
 
 /** One for a process: event loop, memory and the like are collected from here on. */
-export function createMetrics(database: Database): Metrics {
+export function createMetrics(database: Database, log: Logger): Metrics {
   const registers = [new Registry()];
   const [registry] = registers as [Registry];
   collectDefaultMetrics({ register: registry, prefix: 'prosa_' });
@@ -81,6 +88,13 @@ export function createMetrics(database: Database): Metrics {
     help: 'Operations refused for coming too often.',
     registers,
   });
+  const scrapeErrors = new Counter({
+    name: 'prosa_scrape_errors_total',
+    help: 'Times that the database did not tell what a metric shows: it is absent then.',
+    labelNames: ['metric'],
+    registers,
+  });
+  const askDatabase = createAsking(database, scrapeErrors, log);
   new Gauge({
     name: 'prosa_jobs_waiting',
     help: 'Jobs that could run now, by queue; the same in every process.',
@@ -88,9 +102,11 @@ export function createMetrics(database: Database): Metrics {
     registers,
     async collect() {
       this.reset();
-      // Before the first worker has started there are no queues.
-      const rows = await database.engine.run(waitingJobs, []).catch(() => []);
-      for (const { queue, jobs } of rows) this.set({ queue }, Number(jobs));
+      const [queues] = (await askDatabase('prosa_jobs_waiting', queuesExist)) ?? [];
+      if (!queues?.exist) return;
+      for (const { queue, jobs } of (await askDatabase('prosa_jobs_waiting', waitingJobs)) ?? []) {
+        this.set({ queue }, Number(jobs));
+      }
     },
   });
   new Gauge({
@@ -99,9 +115,12 @@ export function createMetrics(database: Database): Metrics {
     labelNames: ['state'],
     registers,
     async collect() {
-      const [row] = await database.engine.run(purgeProgress, []).catch(() => []);
-      this.set({ state: 'done' }, Number(row?.done ?? 0));
-      this.set({ state: 'expected' }, Number(row?.expected ?? 0));
+      this.reset();
+      const [row] = (await askDatabase('prosa_purge_messages', purgeProgress)) ?? [];
+      // No value is not zero: who looks at it would think that no purge is under way.
+      if (!row) return;
+      this.set({ state: 'done' }, Number(row.done));
+      this.set({ state: 'expected' }, Number(row.expected));
     },
   });
   const counted = (gauge: Gauge) => () => {
@@ -138,5 +157,23 @@ export function createMetrics(database: Database): Metrics {
     socketOpened: counted(sockets),
     delivered: (milliseconds) => delivery.observe(Math.max(milliseconds, 0) / 1_000),
     rateLimited: () => refused.inc(),
+  };
+}
+
+/** Asks the database for what a metric shows; the rest of the metrics is not held up by an answer that does not come. */
+function createAsking(database: Database, errors: Counter<'metric'>, log: Logger) {
+  const failing = new Set<string>();
+  /** @returns null when the database did not answer: counted each time, and logged the first time of several. */
+  return async <Row>(metric: string, statement: Statement<Row>): Promise<Row[] | null> => {
+    try {
+      const rows = await database.engine.run(statement, []);
+      failing.delete(statement.name);
+      return rows;
+    } catch (error) {
+      errors.inc({ metric });
+      if (!failing.has(statement.name)) log.warn({ err: error, metric }, 'a metric could not be read');
+      failing.add(statement.name);
+      return null;
+    }
   };
 }

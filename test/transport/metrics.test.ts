@@ -3,8 +3,13 @@ import { fileURLToPath } from 'node:url';
 import { PgBoss } from 'pg-boss';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { sql } from '../../src/db/sql.ts';
+import { purgeMessages } from '../../src/domains/governance/purge.service.ts';
+import { purgeBatch } from '../../src/domains/governance/purging.service.ts';
+import { createRoom as createGroup } from '../../src/domains/rooms/opening.service.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { createRoom, openDirectRoom, send } from '../support/acting.ts';
+import { fillRoom } from '../support/manyMessages.ts';
 import { person } from '../support/people.ts';
 import { startServer } from '../support/server.ts';
 import { waitFor } from '../support/waiting.ts';
@@ -78,6 +83,48 @@ describe('G8 metrics', () => {
     await boss.send('test.wait', {});
     await boss.stop();
     expect(await metricsOf(server.url)).toMatch(/^prosa_jobs_waiting\{queue="test\.wait"\} 1$/m);
+  });
+
+  test('show how far the purges are that are under way, or were left, and nothing of those that have ended', async () => {
+    const admin = await server.callerOf(person('purging', 'Ana', 'admin'));
+    const { jobDeps } = server.foundation;
+    const roomId = await createGroup(admin, { kind: 'GROUP', name: 'old', topic: undefined, memberIds: [] });
+    await fillRoom(admin, roomId, 25);
+    const shown = async () => ({
+      done: await sampleOf('prosa_purge_messages{state="done"}'),
+      expected: await sampleOf('prosa_purge_messages{state="expected"}'),
+    });
+    expect(await shown()).toEqual({ done: 0, expected: 0 });
+    await purgeMessages(admin, { before: new Date(), roomId, mode: 'PERMANENT', nonce: undefined });
+    // No worker runs: what is between two batches is what a dead one leaves.
+    await purgeBatch(jobDeps, admin.actor.tenantId, 10);
+    expect(await shown()).toEqual({ done: 10, expected: 25 });
+    await purgeBatch(jobDeps, admin.actor.tenantId, 10);
+    expect(await shown()).toEqual({ done: 20, expected: 25 });
+    while (await purgeBatch(jobDeps, admin.actor.tenantId, 10));
+    expect(await shown()).toEqual({ done: 0, expected: 0 });
+  });
+
+  test('that the database does not tell are absent, counted and logged once; the others are there', async () => {
+    const breaking = await startServer({ databaseUrl: await createTestDatabase() });
+    const rename = (from: string, to: string) =>
+      breaking.foundation.database.engine.run(sql<never>('', `ALTER TABLE ${from} RENAME TO ${to}`), []);
+    const warnings = () => breaking.log.lines.filter((line) => line.msg === 'a metric could not be read');
+    expect(await metricsOf(breaking.url)).toContain('prosa_purge_messages{state="done"} 0');
+    expect(await metricsOf(breaking.url)).not.toContain('prosa_scrape_errors_total{');
+    await rename('purges', 'purges_gone');
+    for (let scrape = 0; scrape < 3; scrape++) {
+      const text = await metricsOf(breaking.url);
+      expect(text).not.toContain('prosa_purge_messages{');
+      expect(text).toContain('prosa_sockets 0');
+    }
+    expect(await metricsOf(breaking.url)).toMatch(/^prosa_scrape_errors_total\{metric="prosa_purge_messages"\} [34]$/m);
+    expect(warnings()).toMatchObject([{ level: 40, metric: 'prosa_purge_messages' }]);
+    await rename('purges_gone', 'purges');
+    expect(await metricsOf(breaking.url)).toContain('prosa_purge_messages{state="done"} 0');
+    await rename('purges', 'purges_gone');
+    await metricsOf(breaking.url);
+    expect(warnings()).toHaveLength(2);
   });
 
   test('are for this machine only, and not through a proxy; with a token, for who has it', async () => {
