@@ -28,7 +28,8 @@ export async function startWorker(store: JobStore, deps: JobDeps, log: Logger): 
   }
   for (const job of scheduledJobs) {
     await openQueue(boss, job.name);
-    await boss.schedule(job.name, job.cron);
+    // A night for which no worker was there is made up for, once, by the next one that starts.
+    await boss.schedule(job.name, job.cron, null, { missed: 'once' });
     if (job.atStart) await boss.send(job.name, { starting: true });
     await boss.work<{ starting?: boolean }>(job.name, async (taken) => {
       const count = await job.run(
