@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import { type Database, openDatabase } from './db/database.ts';
 import { embeddedEngine, postgresEngine } from './db/engine.ts';
 import { applyMigrations, migrationStatus } from './db/migrations.ts';
+import { createOutageLog } from './db/trouble.ts';
 import type { Caller } from './domains/caller.ts';
 import { frameAncestorsOf } from './domains/identity/embedding.service.ts';
 import { createTenantRoles } from './domains/identity/roles.service.ts';
@@ -63,8 +64,13 @@ export class StartError extends Error {
 export async function openFoundation(config: Config, log: Logger): Promise<Foundation> {
   const { statementTimeout } = config.requests;
   const onError = (what: string) => (error: Error) => log.warn({ err: error }, `trouble with ${what}`);
+  const outages = createOutageLog(log, 'the database');
   const engine = config.databaseUrl
-    ? postgresEngine(config.databaseUrl, config.databasePoolSize, onError('the database'), statementTimeout)
+    ? postgresEngine(config.databaseUrl, config.databasePoolSize, outages.failed, {
+        statementTimeout,
+        onAnswer: outages.answered,
+        onTimeout: (statement) => log.warn({ statement }, 'the database gave up on a statement that took too long'),
+      })
     : await embeddedEngine(config.dataDir);
   const database = openDatabase(engine);
   if (config.databaseUrl) await requireMigrated(config.databaseUrl);

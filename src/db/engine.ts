@@ -5,10 +5,11 @@ import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
 import pg from 'pg';
 import { type ConstructorOptions, fromPglite } from 'pg-boss';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
-import { TimeoutError } from '../kernel/errors.ts';
+import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { lockFolder } from './folderLock.ts';
 import type { MigrationTarget } from './migrations.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
+import { troubleOf } from './trouble.ts';
 
 /** Where jobs are kept: the same database, in a schema of their own. */
 export type JobStore = Pick<ConstructorOptions, 'db' | 'backend'>;
@@ -26,20 +27,35 @@ export interface Engine {
   readonly jobStore: JobStore;
   /** Runs `work` between BEGIN and COMMIT on one connection; a failure rolls back and is thrown on. */
   transaction<T>(work: (run: Run) => Promise<T>): Promise<T>;
+  /**
+   * For what does not run through here: Prisma.
+   * @returns the error to throw instead: TroubleError, ConstraintError, or the same.
+   */
+  translate(error: unknown): unknown;
   close(): Promise<void>;
 }
 
 const int8 = pg.types.builtins.INT8;
 
+/** What happens with a database besides answers. */
+export interface EngineOptions {
+  /** Milliseconds after which the database gives up on a statement. */
+  readonly statementTimeout?: number;
+  /** It has answered. */
+  readonly onAnswer?: () => void;
+  /** It gave up on this statement. */
+  readonly onTimeout?: (statement: string) => void;
+}
+
 /**
  * PostgreSQL through a pool of connections, which Prisma shares.
- * @param statementTimeout milliseconds after which the database gives up on a statement.
+ * @param onError a connection broke, or could not be made.
  */
 export function postgresEngine(
   url: string,
   poolSize: number,
   onError: (error: Error) => void,
-  statementTimeout = 20_000,
+  { statementTimeout = 20_000, onAnswer = () => undefined, onTimeout = () => undefined }: EngineOptions = {},
 ): Engine {
   const pool = new pg.Pool({
     connectionString: url,
@@ -54,14 +70,23 @@ export function postgresEngine(
     },
   });
   pool.on('error', onError);
+  function translateHere(error: unknown, statement = 'unnamed'): unknown {
+    const translated = translate(error);
+    // What is the same was told of before.
+    if (translated === error) return error;
+    if (translated instanceof UnavailableError) onError(error instanceof Error ? error : translated);
+    if (translated instanceof TimeoutError) onTimeout(statement);
+    return translated;
+  }
   const runOn =
     (client: pg.Pool | pg.PoolClient): Run =>
     async (statement, params) => {
       try {
         const result = await client.query({ name: statement.name, text: statement.text, values: [...params] });
+        onAnswer();
         return result.rows;
       } catch (error) {
-        throw translate(error);
+        throw translateHere(error, statement.name);
       }
     };
   return {
@@ -70,7 +95,9 @@ export function postgresEngine(
     run: runOn(pool),
     jobStore: { db: { executeSql: (text, values) => pool.query(text, values) } },
     async transaction(work) {
-      const client = await pool.connect();
+      const client = await pool.connect().catch((error: unknown) => {
+        throw translateHere(error);
+      });
       let broken: Error | undefined;
       // The pool listens to idle connections only: one that breaks in here would end the process.
       const onBroken = (error: Error) => {
@@ -87,13 +114,14 @@ export function postgresEngine(
         await client.query('ROLLBACK').catch((failure: Error) => {
           broken = failure;
         });
-        throw translate(error);
+        throw translateHere(error);
       } finally {
         client.off('error', onBroken);
         // A connection that could not roll back is in an unknown state: it must not go back into the pool.
         client.release(broken);
       }
     },
+    translate: translateHere,
     close: () => pool.end(),
   };
 }
@@ -128,15 +156,13 @@ export async function embeddedEngine(folder: string | null): Promise<Engine> {
         throw translate(error);
       }
     },
+    translate,
     async close() {
       await database.close();
       unlock();
     },
   };
 }
-
-/** By `statement_timeout`. */
-const queryCanceled = '57014';
 
 const constraintKinds: Readonly<Record<string, ConstraintError['kind']>> = {
   '23505': 'unique',
@@ -145,8 +171,9 @@ const constraintKinds: Readonly<Record<string, ConstraintError['kind']>> = {
 };
 
 function translate(error: unknown): unknown {
+  const trouble = troubleOf(error);
+  if (trouble) return trouble;
   if (!(error instanceof Error) || !('code' in error)) return error;
-  if (error.code === queryCanceled) return new TimeoutError();
   const kind = constraintKinds[String(error.code)];
   if (!kind) return error;
   const subject = kind === 'not null' ? 'column' : 'constraint';

@@ -11,6 +11,7 @@ import {
   RoomArchivedError,
   RoomKindError,
   SocketRequiredError,
+  TroubleError,
   ValidationError,
 } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
@@ -109,11 +110,30 @@ export function createErrorMask(log: Logger, suggestions = true) {
     if (error instanceof GraphQLError && (!original || original instanceof GraphQLError)) {
       return withCode(suggestions ? error : withoutSuggestion(error));
     }
+    if (original instanceof TroubleError) {
+      return new GraphQLError(original.message, {
+        ...place,
+        extensions: { code: original.code, http: troubleHttp[original.code] },
+      });
+    }
     log.error({ err: original }, 'an operation failed');
     const extensions = { code: 'INTERNAL_SERVER_ERROR' };
     return new GraphQLError('something went wrong on our side', { ...place, extensions });
   };
 }
+
+/** What trouble is over HTTP. Seconds: an outage is over, or another process is asked, sooner than people notice. */
+const troubleHttp = {
+  TIMEOUT: { status: 504 },
+  UNAVAILABLE: { status: 503, headers: { 'retry-after': '1' } },
+} as const;
+
+/** Whether it says nothing about what was asked: our fault, or trouble that passes. The same may succeed in a moment. */
+export function isFault({ extensions }: GraphQLError): boolean {
+  return faults.includes(extensions.code);
+}
+
+const faults: readonly unknown[] = ['INTERNAL_SERVER_ERROR', 'TIMEOUT', 'UNAVAILABLE'];
 
 /** At the top level it refuses a sign-in. */
 function entitlementOf(error: DomainError): object {

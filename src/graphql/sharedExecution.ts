@@ -13,6 +13,7 @@ import {
 } from 'graphql';
 import { endingWith } from '../events/iterators.ts';
 import { type Context, createContext } from './context.ts';
+import { isFault } from './errors.ts';
 import { dependsOnViewer } from './viewerDependent.ts';
 
 /** What an operation gave for an event, executed and written as JSON once for all who asked the same. */
@@ -65,7 +66,7 @@ export function createSharedExecution(deps: {
     const { caller } = args.contextValue as Context;
     const executed = await execute({ ...args, rootValue: event, contextValue: createContext(caller) });
     const errors = executed.errors?.map(mask);
-    const fault = errors?.find((error) => error.extensions.code === 'INTERNAL_SERVER_ERROR') ?? null;
+    const fault = errors?.find(isFault) ?? null;
     return { json: JSON.stringify(errors ? { ...executed, errors } : executed), failed: errors !== undefined, fault };
   }
 

@@ -22,8 +22,7 @@ export type ErrorCode =
   | 'MESSAGE_DELETED'
   | 'SOCKET_REQUIRED'
   | 'ENTITLEMENT'
-  | 'RATE_LIMITED'
-  | 'TIMEOUT';
+  | 'RATE_LIMITED';
 
 /** An argument that cannot be accepted; `field` is its path, as in `input.body`. */
 export class ValidationError extends DomainError {
@@ -151,16 +150,6 @@ export class RateLimitedError extends DomainError {
   }
 }
 
-/** It took too long, and nobody knows whether it will be done yet. */
-export class TimeoutError extends DomainError {
-  readonly code = 'TIMEOUT';
-  override readonly name = 'TimeoutError';
-
-  constructor() {
-    super('it took too long and may still be done: look before you repeat it, or repeat a send with its nonce');
-  }
-}
-
 /** What the tenant's plan does not include: the feature is off, or the limit is reached. The host product sells plans. */
 export class EntitlementError extends DomainError {
   readonly code = 'ENTITLEMENT';
@@ -181,5 +170,40 @@ export class EntitlementError extends DomainError {
     this.feature = 'feature' in missing ? missing.feature : null;
     this.limit = 'limit' in missing ? missing.limit : null;
     this.max = 'max' in missing ? missing.max : null;
+  }
+}
+
+/**
+ * Nobody has done anything wrong, and it will pass: what is needed is slow or away. Unlike a `DomainError` it says nothing
+ * about the request, which may come again as it is.
+ */
+export abstract class TroubleError extends Error {
+  abstract readonly code: 'TIMEOUT' | 'UNAVAILABLE';
+
+  constructor(message: string, reason?: string) {
+    super(message, reason === undefined ? undefined : { cause: reason });
+    // Where it was noticed tells nothing of where the trouble is, and an outage is noticed everywhere at once.
+    this.stack = `${this.constructor.name}: ${reason ?? message}`;
+  }
+}
+
+/** It took too long, and nobody knows whether it will be done yet. */
+export class TimeoutError extends TroubleError {
+  readonly code = 'TIMEOUT';
+  override readonly name = 'TimeoutError';
+
+  constructor() {
+    super('it took too long and may still be done: look before you repeat it, or repeat a send with its nonce');
+  }
+}
+
+/** A service that is needed is away. What was under way may have been done. */
+export class UnavailableError extends TroubleError {
+  readonly code = 'UNAVAILABLE';
+  override readonly name = 'UnavailableError';
+
+  /** @param reason for the log; clients are not told. */
+  constructor(reason: string) {
+    super('what is needed does not answer right now: try again in a moment, a send with the same nonce', reason);
   }
 }

@@ -25,7 +25,9 @@ export function parseBody(text: string): Body {
   return { room, text };
 }
 
+const passing: ReadonlySet<string> = new Set(['UNAVAILABLE', 'TIMEOUT']);
+
 /** What an operation may answer while a service is away; the client tries again. */
 export function isTrouble(codes: readonly string[]): boolean {
-  return codes.length > 0 && codes.every((code) => code === 'INTERNAL_SERVER_ERROR');
+  return codes.length > 0 && codes.every((code) => passing.has(code));
 }
