@@ -79,7 +79,8 @@ const Purge = builder.prismaNode('Purge', {
     }),
     estimate: t.int({
       nullable: true,
-      description: 'How many messages there were to purge when it began; null until then.',
+      description:
+        'How many messages there were to purge when it began; null until then, and where they were too many to be counted.',
       resolve: ({ estimate }) => (estimate === null ? null : Number(estimate)),
     }),
     rows: t.int({ description: 'How many messages it has purged.', resolve: ({ rows }) => Number(rows) }),
@@ -90,7 +91,7 @@ const Purge = builder.prismaNode('Purge', {
     progress: t.float({
       nullable: true,
       description:
-        'How much of it is done, from 0 to 1: of the way back while it is being undone. Null while not known.',
+        'How much of it is done, from 0 to 1: of the way back while it is being undone. Null while it is under way without an `estimate`: `rows` shows that it gets on.',
       resolve: progressOf,
     }),
     failure: t.field({
@@ -149,7 +150,8 @@ builder.queryFields((t) => ({
   purgePreview: t.field({
     type: Preview,
     access: purgeRules.purge,
-    description: 'Counts what `purgeMessages` would take away, and takes nothing.',
+    description:
+      'Counts what `purgeMessages` would take away, and takes nothing. TIMEOUT where that is too much to be counted: it can be purged all the same.',
     args: { input: t.arg({ type: PurgePreviewInput, required: true, description: 'What would be purged.' }) },
     resolve: (_root, { input }, context) =>
       previewPurge(callerOf(context), {

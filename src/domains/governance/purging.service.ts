@@ -85,7 +85,10 @@ export async function purgeBatch(deps: Deps, tenantId: string, size = batchSize)
   return true;
 }
 
-/** Counts what there is to do, for the progress to be seen: a purge works without it. */
+/**
+ * Counts what there is to do, for the progress to be seen: a purge works without it. The database's time for a statement
+ * bounds it; a longer one would keep the purge, and those that wait for it, from beginning.
+ */
 async function estimate({ database, log }: Deps, purge: store.Purge): Promise<void> {
   const db = database.forTenant(purge.tenantId);
   try {
