@@ -19,20 +19,6 @@ export function endingWith<T>(generator: AsyncGenerator<T, void>, end: () => voi
   };
 }
 
-/** The source's values as `map` gives them, less those for which it gives undefined. Ends its source when it is ended. */
-export function filterMap<T, U>(
-  source: AsyncIterableIterator<T>,
-  map: (value: T) => U | undefined,
-): AsyncIterableIterator<U> {
-  async function* mapped(): AsyncGenerator<U, void> {
-    for await (const value of source) {
-      const result = map(value);
-      if (result !== undefined) yield result;
-    }
-  }
-  return endingWith(mapped(), () => void source.return?.());
-}
-
 /** The same values; calls back once when either side ends it. */
 export function onceEnded<T>(source: AsyncIterableIterator<T>, callback: () => void): AsyncIterableIterator<T> {
   async function* observed(): AsyncGenerator<T, void> {

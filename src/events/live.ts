@@ -7,6 +7,7 @@ import type { Bus } from './bus.ts';
 import { type Checkpoint, type Delivered, keyOf, type LiveSources } from './delivered.ts';
 import { createRoomFeed, type RoomFeed } from './roomFeed.ts';
 import { createRoomStream } from './roomStream.ts';
+import type { LiveStream } from './stream.ts';
 import type { ViewerPosition } from './viewerPosition.ts';
 import { createViewerStream, type ViewerStream } from './viewerStream.ts';
 
@@ -16,9 +17,9 @@ export interface LiveDelivery {
    * in between: subscribes first, replays from the log, then goes live.
    * @param after null starts with what comes next.
    */
-  room(tenantId: string, roomId: string, after: bigint | null): AsyncIterableIterator<Delivered>;
+  room(tenantId: string, roomId: string, after: bigint | null): LiveStream<Delivered>;
   /** The same for all rooms in which an actor is a member, also those joined later; in order within each room. */
-  viewer(tenantId: string, actorId: string, after: ViewerPosition | null): AsyncIterableIterator<Delivered>;
+  viewer(tenantId: string, actorId: string, after: ViewerPosition | null): LiveStream<Delivered>;
   /** Compares every served room with the database; what the bus lost is delivered from the log. */
   compare(): Promise<Checkpoint>;
   close(): void;
@@ -113,8 +114,10 @@ export function createLiveDelivery(deps: {
   const sources: LiveSources = { feedOf, requestCheckpoint };
 
   return {
-    room: (tenantId, roomId, after) =>
-      createRoomStream(() => feedOf(tenantId, roomId), database.forTenant(tenantId), roomId, after, queueEvents),
+    room(tenantId, roomId, after) {
+      const db = database.forTenant(tenantId);
+      return createRoomStream({ openFeed: () => feedOf(tenantId, roomId), db, roomId, queueEvents }, after);
+    },
     viewer(tenantId, actorId, after) {
       const onEnd = () => viewerStreams.delete(stream);
       const stream = createViewerStream({

@@ -3,17 +3,25 @@ import type { TenantQueries } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
 import { decodeHint, type ReadEvent, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
+import type { DeliveredEvent } from './delivered.ts';
+import { roomPosition } from './position.ts';
 import { readRoomLog } from './roomLog.ts';
 
-type Listener = (event: RoomEvent | ReadEvent) => void;
+/** Who gets what happens in a room. */
+export interface FeedListener {
+  /** Each gets the very same object. */
+  take(event: DeliveredEvent | ReadEvent): void;
+  /** It threw, and gets nothing any more. */
+  fail(error: unknown): void;
+}
 
 /** One room as this process serves it: one bus subscription, however many listeners. */
 export interface RoomFeed {
   readonly tenantId: string;
   readonly roomId: string;
   /** Adds a listener, which gets everything after the version that is returned. */
-  add(listener: Listener): Promise<bigint>;
-  remove(listener: Listener): void;
+  add(listener: FeedListener): Promise<bigint>;
+  remove(listener: FeedListener): void;
   /** The room has reached this version: whatever has not been seen of it is read from the log. */
   reach(version: bigint): void;
   close(): void;
@@ -36,7 +44,7 @@ export function createRoomFeed(deps: {
   onIdle: () => void;
 }): RoomFeed {
   const { bus, db, roomId, log, readVersion, onIdle } = deps;
-  const listeners = new Set<Listener>();
+  const listeners = new Set<FeedListener>();
   let version: bigint | null = null;
   /** The highest version known to exist: ahead of `version` while a gap is being closed. */
   let reached = 0n;
@@ -46,7 +54,17 @@ export function createRoomFeed(deps: {
   let unsubscribe: () => void = () => undefined;
 
   function hand(event: RoomEvent | ReadEvent): void {
-    for (const listener of listeners) listener(event);
+    const delivered = event.type === 'READ' ? event : { ...event, cursor: roomPosition(roomId, event.version) };
+    for (const listener of listeners) {
+      try {
+        listener.take(delivered);
+      } catch (error) {
+        // The others are to get it all the same: this version will not come again.
+        log.error({ err: error }, 'an event could not be handed to a subscriber');
+        remove(listener);
+        listener.fail(error);
+      }
+    }
   }
 
   function onPayload(payload: string): void {
@@ -113,6 +131,11 @@ export function createRoomFeed(deps: {
     onIdle();
   }
 
+  function remove(listener: FeedListener): void {
+    listeners.delete(listener);
+    if (listeners.size === 0) close();
+  }
+
   return {
     tenantId: db.tenantId,
     roomId,
@@ -128,10 +151,7 @@ export function createRoomFeed(deps: {
       // No await between this and the listener's first event: everything after this version reaches it.
       return version ?? 0n;
     },
-    remove(listener) {
-      listeners.delete(listener);
-      if (listeners.size === 0) close();
-    },
+    remove,
     reach,
     close,
   };

@@ -1,66 +1,161 @@
 import type { TenantQueries } from '../db/sql.ts';
 import type { ReadEvent, RoomEvent } from './catalogue.ts';
-import type { Delivered } from './delivered.ts';
-import { endingWith } from './iterators.ts';
+import type { Delivered, DeliveredEvent } from './delivered.ts';
 import { roomPosition } from './position.ts';
-import { createQueue } from './queue.ts';
-import type { RoomFeed } from './roomFeed.ts';
+import type { FeedListener, RoomFeed } from './roomFeed.ts';
 import { readRoomLog, roomLogState } from './roomLog.ts';
+import { LiveStream, type Sink } from './stream.ts';
 
 const replayPage = 200;
 
-/**
- * One subscriber of one room: what it missed from the log, then live, each change once.
- * @param queueEvents how many may wait for it before it is told to resync.
- */
-export function createRoomStream(
-  openFeed: () => RoomFeed,
-  db: TenantQueries,
-  roomId: string,
-  after: bigint | null,
-  queueEvents: number,
-): AsyncIterableIterator<Delivered> {
-  let overflowed = false;
-  let feed: RoomFeed | null = null;
-  const live = createQueue<RoomEvent | ReadEvent>(queueEvents, () => feed?.remove(listener));
-  const listener = (event: RoomEvent | ReadEvent) => {
-    if (live.push(event)) return;
-    overflowed = true;
-    live.end();
-  };
-  const at = (version: bigint) => roomPosition(roomId, version);
+/** What the streams of one room have in common. */
+export interface RoomSource {
+  readonly openFeed: () => RoomFeed;
+  readonly db: TenantQueries;
+  readonly roomId: string;
+  /** How many events may wait for a subscriber before it is told to resync. */
+  readonly queueEvents: number;
+}
 
-  async function* deliver(): AsyncGenerator<Delivered, void> {
+/** One subscriber of one room: what it missed from the log, then live, each change once. */
+class RoomStream extends LiveStream<Delivered> implements FeedListener {
+  readonly #source: RoomSource;
+  #sink: Sink<Delivered> | null = null;
+  #feed: RoomFeed | null = null;
+  /** The newest version that was handed on; before the first, where it starts. Null: with what comes next. */
+  #last: bigint | null;
+  /** What came while nothing could be handed on. */
+  #queue: (DeliveredEvent | ReadEvent)[] | null = null;
+  /** What was missed is being replayed: what comes meanwhile waits. */
+  #replaying = true;
+  /** The sink takes no more for the time being. */
+  #full = false;
+  /** More came than may wait: after what waits it is told to resync, and that is the end. */
+  #overflowed = false;
+  #farewell = false;
+  #stopped = false;
+  /** Lets a replay go on. */
+  #resumed: (() => void) | null = null;
+
+  constructor(source: RoomSource, after: bigint | null) {
+    super();
+    this.#source = source;
+    this.#last = after;
+  }
+
+  listen(sink: Sink<Delivered>): void {
+    this.#sink = sink;
+    void this.#begin();
+  }
+
+  resume(): void {
+    this.#full = false;
+    if (this.#resumed) {
+      const resumed = this.#resumed;
+      this.#resumed = null;
+      resumed();
+    } else if (!this.#replaying) this.#drain();
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#sink = null;
+    this.#queue = null;
+    this.#feed?.remove(this);
+    this.#resumed?.();
+  }
+
+  /** From the feed. */
+  take(event: DeliveredEvent | ReadEvent): void {
+    if (!this.#replaying && !this.#full && this.#queue === null) {
+      this.#hand(event);
+      return;
+    }
+    this.#queue ??= [];
+    if (this.#queue.length < this.#source.queueEvents) {
+      this.#queue.push(event);
+      return;
+    }
+    this.#overflowed = true;
+    this.#feed?.remove(this);
+  }
+
+  fail(error: unknown): void {
+    const sink = this.#sink;
+    this.stop();
+    sink?.done(error);
+  }
+
+  async #begin(): Promise<void> {
     try {
-      // Not before the first event is asked for: a feed is closed for good when its last listener leaves meanwhile.
-      feed = openFeed();
-      const start = await feed.add(listener);
-      let last = after ?? start;
-      if (last < start) {
-        const [state] = await db.query(roomLogState, roomId);
-        if (!state || last < state.floor) {
-          yield { type: 'RESYNC', roomId, cursor: at(start), reason: 'CURSOR_TOO_OLD' };
-          last = start;
-        }
-        for await (const event of replay(db, roomId, last, start)) {
-          last = event.version;
-          yield { ...event, cursor: at(last) };
-        }
-      }
-      for await (const event of live) {
-        if (event.type === 'READ') yield event;
-        else if (event.version > last) {
-          last = event.version;
-          yield { ...event, cursor: at(last) };
-        }
-      }
-      if (overflowed) yield { type: 'RESYNC', roomId, cursor: at(last), reason: 'TOO_SLOW' };
-    } finally {
-      live.end(true);
+      const { openFeed } = this.#source;
+      // Not before somebody listens: a feed is closed for good when its last listener leaves meanwhile.
+      this.#feed = openFeed();
+      const start = await this.#feed.add(this);
+      if (this.#last === null) this.#last = start;
+      else if (this.#last < start) await this.#replay(this.#last, start);
+      this.#replaying = false;
+      this.#drain();
+    } catch (error) {
+      this.fail(error);
     }
   }
 
-  return endingWith(deliver(), () => live.end(true));
+  async #replay(after: bigint, start: bigint): Promise<void> {
+    const { db, roomId } = this.#source;
+    const [state] = await db.query(roomLogState, roomId);
+    if (!state || after < state.floor) {
+      this.#last = start;
+      this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, start), reason: 'CURSOR_TOO_OLD' });
+      return;
+    }
+    for await (const event of replay(db, roomId, after, start)) {
+      if (this.#full) await this.#resume();
+      if (this.#stopped) return;
+      this.#last = event.version;
+      this.#offer({ ...event, cursor: roomPosition(roomId, event.version) });
+    }
+  }
+
+  #resume(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#resumed = resolve;
+    });
+  }
+
+  #offer(event: Delivered): void {
+    if (this.#sink && !this.#sink.take(event)) this.#full = true;
+  }
+
+  #hand(event: DeliveredEvent | ReadEvent): void {
+    if (event.type !== 'READ') {
+      if (this.#last !== null && event.version <= this.#last) return;
+      this.#last = event.version;
+    }
+    this.#offer(event);
+  }
+
+  #drain(): void {
+    while (this.#queue !== null && !this.#full) {
+      const event = this.#queue.shift();
+      if (event) this.#hand(event);
+      else this.#queue = null;
+    }
+    if (!this.#overflowed || this.#full || this.#stopped) return;
+    if (!this.#farewell) {
+      this.#farewell = true;
+      const { roomId } = this.#source;
+      this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, this.#last ?? 0n), reason: 'TOO_SLOW' });
+      if (this.#full) return;
+    }
+    this.fail(undefined);
+  }
+}
+
+/** @param after null starts with what comes next. */
+export function createRoomStream(source: RoomSource, after: bigint | null): LiveStream<Delivered> {
+  return new RoomStream(source, after);
 }
 
 /** The room's log after a version, up to another at least. */

@@ -4,7 +4,9 @@ import { actorChannel, type ReadEvent, type RoomEvent } from './catalogue.ts';
 import { type Checkpoint, type Delivered, keyOf, type LiveSources } from './delivered.ts';
 import { endingWith } from './iterators.ts';
 import { createQueue } from './queue.ts';
+import type { FeedListener } from './roomFeed.ts';
 import { replay } from './roomStream.ts';
+import { type LiveStream, toLive } from './stream.ts';
 import { encodeViewerPosition, isLater, sinceLimit, sinceWanted, type ViewerPosition } from './viewerPosition.ts';
 import { type MissedRooms, missedRooms, readMemberships, readSnapshot, type ViewerRoom } from './viewerRooms.ts';
 
@@ -12,7 +14,7 @@ import { type MissedRooms, missedRooms, readMemberships, readSnapshot, type View
 export interface ViewerStream {
   readonly tenantId: string;
   readonly actorId: string;
-  readonly events: AsyncIterableIterator<Delivered>;
+  readonly events: LiveStream<Delivered>;
   /** The process has compared its rooms with the database. */
   checkpoint(checkpoint: Checkpoint): void;
   /** The actor's memberships have this version in the database. */
@@ -57,7 +59,13 @@ export function createViewerStream(deps: {
     queue.end();
   }
 
-  const listener = (event: RoomEvent | ReadEvent) => push(event);
+  const listener: FeedListener = {
+    take: push,
+    fail() {
+      overflowed = true;
+      queue.end();
+    },
+  };
   const cursor = (sweep: ViewerPosition['sweep'] = null) => encodeViewerPosition({ snapshot, since, sweep });
 
   /** From its return on, everything in the room after the version that it gives reaches the queue. */
@@ -193,7 +201,7 @@ export function createViewerStream(deps: {
   return {
     tenantId,
     actorId,
-    events: endingWith(deliver(), () => queue.end(true)),
+    events: toLive(endingWith(deliver(), () => queue.end(true))),
     checkpoint: (at) => push({ type: 'CHECKPOINT', at }),
     reachMemberships(version) {
       if (version > membershipVersion) push({ type: 'MEMBERSHIPS' });

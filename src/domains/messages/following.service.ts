@@ -1,6 +1,6 @@
 import type { Delivered } from '../../events/delivered.ts';
-import { endingWith } from '../../events/iterators.ts';
 import { positionIn } from '../../events/position.ts';
+import { type LiveStream, Stage } from '../../events/stream.ts';
 import { decodeViewerPosition, encodeViewerPosition } from '../../events/viewerPosition.ts';
 import { readSnapshot } from '../../events/viewerRooms.ts';
 import type { Caller } from '../caller.ts';
@@ -18,7 +18,7 @@ export async function follow(
   caller: Caller,
   roomId: string | null,
   after: string | undefined,
-): Promise<AsyncIterableIterator<Delivered>> {
+): Promise<LiveStream<Delivered>> {
   const { tenantId } = caller.db;
   if (roomId === null) {
     const position = after === undefined ? null : decodeViewerPosition(after, 'after');
@@ -26,7 +26,7 @@ export async function follow(
   }
   await requireRoom(caller, messageRules.read, roomId, 'roomId');
   const position = after === undefined ? null : positionIn([roomId], after, 'after');
-  return whileReadable(caller, roomId, caller.live.room(tenantId, roomId, position));
+  return new WhileReadable(caller, roomId, caller.live.room(tenantId, roomId, position));
 }
 
 /** The position of now in all of the caller's rooms. */
@@ -34,20 +34,56 @@ export async function viewerCursor(caller: Caller): Promise<string> {
   return encodeViewerPosition({ snapshot: await readSnapshot(caller.db), since: new Map(), sweep: null });
 }
 
-function whileReadable(
-  caller: Caller,
-  roomId: string,
-  events: AsyncIterableIterator<Delivered>,
-): AsyncIterableIterator<Delivered> {
-  async function* guarded(): AsyncGenerator<Delivered, void> {
-    for await (const event of events) {
-      yield event;
-      const leaving = event.type === 'MEMBER_REMOVED' && event.memberId === caller.actor.id;
-      // An event may be of long ago, when it is replayed: what counts is how the room stands now.
-      if ((leaving || event.type === 'ROOM_UPDATED') && !(await isOpen(caller, roomId))) return;
-    }
+/** Ends a room's stream after the event with which the caller may not read it any more. */
+class WhileReadable extends Stage<Delivered> {
+  readonly #caller: Caller;
+  readonly #roomId: string;
+  /** How the room stands is being looked up: nothing may come before that. */
+  #checking = false;
+  /** Whether the sink takes more as soon as that is known. */
+  #wanted = true;
+
+  constructor(caller: Caller, roomId: string, events: LiveStream<Delivered>) {
+    super(events);
+    this.#caller = caller;
+    this.#roomId = roomId;
   }
-  return endingWith(guarded(), () => void events.return?.());
+
+  take(event: Delivered): boolean {
+    const more = this.give(event);
+    const leaving = event.type === 'MEMBER_REMOVED' && event.memberId === this.#caller.actor.id;
+    // An event may be of long ago, when it is replayed: what counts is how the room stands now.
+    if (!leaving && event.type !== 'ROOM_UPDATED') return more;
+    this.#checking = true;
+    void this.#check(more);
+    return false;
+  }
+
+  override resume(): void {
+    if (this.#checking) this.#wanted = true;
+    else this.source.resume();
+  }
+
+  override stop(): void {
+    this.sink = null;
+    this.source.stop();
+  }
+
+  async #check(wanted: boolean): Promise<void> {
+    this.#wanted = wanted;
+    let ended: { readonly error?: unknown } | null = null;
+    try {
+      if (!(await isOpen(this.#caller, this.#roomId))) ended = {};
+    } catch (error) {
+      ended = { error };
+    }
+    this.#checking = false;
+    if (ended) {
+      const sink = this.sink;
+      this.stop();
+      sink?.done(ended.error);
+    } else if (this.#wanted) this.source.resume();
+  }
 }
 
 async function isOpen(caller: Caller, roomId: string): Promise<boolean> {

@@ -1,6 +1,6 @@
 import type { MessageEvent } from '../../events/catalogue.ts';
 import type { Delivered, Resync } from '../../events/delivered.ts';
-import { filterMap } from '../../events/iterators.ts';
+import { filterMap } from '../../events/stream.ts';
 import { builder } from '../../graphql/builder.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { parseId } from '../../kernel/ids.ts';
