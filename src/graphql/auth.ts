@@ -1,7 +1,7 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import { DirectiveLocation, GraphQLDirective, type GraphQLFieldResolver, GraphQLNonNull, GraphQLString } from 'graphql';
 import { onceEnded } from '../events/iterators.ts';
-import { ForbiddenError } from '../kernel/errors.ts';
+import { DomainError, ForbiddenError } from '../kernel/errors.ts';
 import { canAnywhere, canInTenant, type Rule } from '../policy/can.ts';
 import { isPermission, permissions } from '../policy/permissions.ts';
 import { type Context, callerOf } from './context.ts';
@@ -95,6 +95,9 @@ class AuthPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
     return async (parent, args, context, info) => {
       try {
         return await guardedResolver(parent, args, context, info);
+      } catch (error) {
+        if (error instanceof DomainError) (context as object as Context).refusals.push(error.code);
+        throw error;
       } finally {
         // What the payload shows has to be read after the change, also for the second mutation of a request.
         resetLoaders(context as object as Context);

@@ -15,6 +15,8 @@ export interface Context {
   readonly renewToken: ((token: string) => Promise<void>) | null;
   /** The request's batches and caches; emptied after each mutation. An event of a subscription has a context of its own. */
   readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
+  /** The codes of the mutations that were refused so far: as data, which the log would have to look for. */
+  readonly refusals: string[];
 }
 
 export function createContext(
@@ -22,7 +24,7 @@ export function createContext(
   connectionId: string | null = null,
   renewToken: Context['renewToken'] = null,
 ): Context {
-  return { caller, connectionId, renewToken, loaders: new Map() };
+  return { caller, connectionId, renewToken, loaders: new Map(), refusals: [] };
 }
 
 /** @throws UnauthenticatedError */

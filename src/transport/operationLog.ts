@@ -16,22 +16,24 @@ export interface Operation {
   readonly startedAt: number;
 }
 
-/** Who asked, and where it came from. */
+/** Who asked, where it came from, and how it went. */
 export interface Asker {
   readonly origin: Origin | null;
   readonly actor: Pick<Actor, 'id' | 'tenantId'> | null;
   readonly connectionId: string | null;
+  /** What its mutations were refused for, as data; absent where none was begun. */
+  readonly refusals?: readonly string[];
 }
 
 /** @param context of an operation; of one that was refused early it has no caller yet. */
 export function askerOf(context: Partial<OperationContext>): Asker {
-  const { origin = null, caller, connectionId = null } = context;
-  return { origin, actor: caller?.actor ?? null, connectionId };
+  const { origin = null, caller, connectionId = null, refusals = [] } = context;
+  return { origin, actor: caller?.actor ?? null, connectionId, refusals };
 }
 
 /** One line for each operation, and one for each end of a subscription. Never variables, texts or tokens. */
 export interface OperationLog {
-  /** @param codes of its errors; none where it was done. */
+  /** @param codes of its errors at the top level; those that are data are known from the asker. */
   finished(operation: Operation, codes: readonly string[]): void;
   /** A subscription stands. @returns what to call when it ends. */
   opened(operation: Operation): () => void;
@@ -55,7 +57,8 @@ export function createOperationLog(
   return {
     finished(operation, codes) {
       const entry = line(operation);
-      log.info({ ...entry, outcome: codes.length === 0 ? 'ok' : [...new Set(codes)].slice(0, 10) }, 'operation');
+      const told = new Set([...codes, ...(operation.asker.refusals ?? [])]);
+      log.info({ ...entry, outcome: told.size === 0 ? 'ok' : [...told].slice(0, 10) }, 'operation');
       onFinished(operation, entry.durationMs, codes.length > 0);
     },
     opened(operation) {

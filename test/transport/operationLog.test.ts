@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { encodeId, newId } from '../../src/kernel/ids.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { createRoom, send } from '../support/acting.ts';
 import { person, signToken } from '../support/people.ts';
@@ -65,6 +66,22 @@ describe('G8 one line for each operation', () => {
       connection: expect.any(String),
       user: expect.any(String),
     });
+  });
+
+  test('a mutation that is refused as data has the codes, whatever its answer shows of them', async () => {
+    const nowhere = encodeId('Room', newId());
+    const sends = [nowhere, roomId, nowhere].map(
+      (id, index) => `s${index}: sendMessage(input: { roomId: "${id}", body: "${index === 1 ? '' : 'x'}" })`,
+    );
+    const query = `mutation LogRefused { ${sends.map((call) => `${call} { ... on SendMessagePayload { cursor } }`).join(' ')} }`;
+    expect(await (await post({ query })).json()).toMatchObject({ data: { s0: {}, s1: {}, s2: {} } });
+    expect(await lineOf('LogRefused')).toMatchObject({ outcome: ['NOT_FOUND', 'BAD_USER_INPUT'] });
+    const socket = ana.subscribe(query.replace('LogRefused', 'LogRefusedSocket'));
+    await waitFor('the answer', () => socket.received.length > 0);
+    expect(await lineOf('LogRefusedSocket')).toMatchObject({ outcome: ['NOT_FOUND', 'BAD_USER_INPUT'] });
+    // What is done is done.
+    await post({ query: `mutation LogDone { ${sends[1]?.replace('""', '"y"')} { __typename } }` });
+    expect(await lineOf('LogDone')).toMatchObject({ outcome: 'ok' });
   });
 
   test('one without a good token is there too', async () => {
