@@ -14,6 +14,9 @@ import {
 import { expect, test } from 'vitest';
 import { sql } from '../../src/db/sql.ts';
 import type { Caller } from '../../src/domains/caller.ts';
+import { purgeMessages, undoPurge } from '../../src/domains/governance/purge.service.ts';
+import { purgeBatch } from '../../src/domains/governance/purging.service.ts';
+import { removeMessage } from '../../src/domains/governance/removal.service.ts';
 import { deleteMessage, editMessage, sendMessage } from '../../src/domains/messages/messages.service.ts';
 import { markRead } from '../../src/domains/reading/reading.service.ts';
 import { addMembers, muteRoom, removeMember, setMemberRole } from '../../src/domains/rooms/membership.service.ts';
@@ -116,6 +119,24 @@ async function shownTo(caller: Caller, document: string, event: object, roomId: 
 const say = (caller: Caller, roomId: string, body: string, replyToId?: string) =>
   sendMessage(caller, { roomId, body, nonce: `nonce of ${body}`, replyToId });
 
+const age = sql<never>(
+  'test.age',
+  `UPDATE messages SET created_at = created_at - interval '2 days' WHERE tenant_id = $1 AND id = $2`,
+);
+
+/** Hides a message by a purge that means no other, and brings it back. */
+async function purgeAndUndo(roomId: string, message: { readonly id: string }): Promise<void> {
+  await ana.db.query(age, message.id);
+  const before = new Date(Date.now() - 24 * 60 * 60 * 1000);
+  const { id } = await purgeMessages(ana, { before, roomId, mode: 'SOFT', nonce: undefined });
+  const finish = async () => {
+    while (await purgeBatch(house.foundation.jobDeps, ana.db.tenantId));
+  };
+  await finish();
+  await undoPurge(ana, id);
+  await finish();
+}
+
 /** A room in which everything has happened, and all the events of it. */
 async function eventfulRoom() {
   const memberIds = [bruno.actor.id];
@@ -131,6 +152,8 @@ async function eventfulRoom() {
   await updateRoom(ana, roomId, { topic: 'more' });
   await muteRoom(bruno, roomId, true);
   await removeMember(ana, roomId, carla.actor.id);
+  await purgeAndUndo(roomId, await say(bruno, roomId, 'old'));
+  await removeMessage(ana, (await say(bruno, roomId, 'to be removed')).id);
   const last = await say(ana, roomId, 'last');
   const happened: Delivered[] = [];
   for await (const event of events) {
@@ -152,9 +175,12 @@ test('R2 what is not declared to depend on the viewer is the same for two member
     'MEMBER_ADDED',
     'MEMBER_REMOVED',
     'MEMBER_UPDATED',
+    'MESSAGES_PURGED',
+    'MESSAGES_RESTORED',
     'MESSAGE_ADDED',
     'MESSAGE_DELETED',
     'MESSAGE_EDITED',
+    'MESSAGE_REMOVED',
     'ROOM_UPDATED',
   ]);
   await markRead(bruno, roomId, undefined);
