@@ -1,6 +1,6 @@
 import { messageColumns } from '../db/columns.ts';
-import type { MessageKind, PurgeMode, RoomChangeKind, SystemEvent } from '../db/generated/client.ts';
-import { ConstraintError, sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
+import type { PurgeMode, RoomChangeKind, SystemEvent } from '../db/generated/client.ts';
+import { sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Bus } from './bus.ts';
 import {
@@ -11,22 +11,7 @@ import {
   type RoomHint,
   roomChannel,
 } from './catalogue.ts';
-import { commitTogether } from './commitTogether.ts';
-
-/** A message that is about to be sent. */
-export interface MessageDraft {
-  readonly id: string;
-  readonly authorId: string;
-  readonly kind: Exclude<MessageKind, 'SYSTEM'>;
-  readonly body: string;
-  readonly nonce: string | null;
-  readonly replyToId: string | null;
-  readonly mentionsRoom: boolean;
-  readonly mentionedIds: readonly string[];
-}
-
-/** Why drafts were not added; nothing was written. */
-type AppendRefusal = 'room closed' | 'not a member' | 'nonce taken' | 'reply target gone';
+import { type AppendRefusal, createMessageWriter, type MessageDraft } from './messageWriter.ts';
 
 type RoomChange =
   | { readonly kind: 'MESSAGE_EDITED' | 'MESSAGE_DELETED'; readonly actorId: string; readonly message: MessageRecord }
@@ -66,15 +51,6 @@ export interface RoomLog {
   announce(tenantId: string, hint: RoomHint): void;
 }
 
-/** The foreign key that a reply breaks whose message was removed for good a moment ago. */
-const replyKey = 'messages_tenant_id_reply_to_id_fkey';
-
-interface Addition {
-  readonly db: TenantQueries;
-  readonly roomId: string;
-  readonly draft: MessageDraft;
-}
-
 export function createRoomLog(bus: Bus): RoomLog {
   function announce(tenantId: string, hint: RoomHint): void {
     bus.publish(roomChannel(tenantId, hint.roomId), encodeHint(hint));
@@ -90,28 +66,9 @@ export function createRoomLog(bus: Bus): RoomLog {
     announceAfter(db, { type: 'MESSAGE_ADDED', roomId, version, actorId, message });
   }
 
-  const addTogether = commitTogether<Addition, MessageRecord | AppendRefusal>(async (additions) => {
-    const [{ db, roomId }] = additions;
-    try {
-      const drafts = additions.map(({ draft }) => draft);
-      const messages = await db.query(insertMessages, ...insertParams(roomId, drafts));
-      if (messages.length === 0) return drafts.map(() => 'room closed' as const);
-      for (const message of messages) announceMessage(db, message);
-      return messages;
-    } catch (error) {
-      if (!(error instanceof ConstraintError)) throw error;
-      // One of them undid them all: each by itself tells which.
-      if (additions.length > 1) return null;
-      if (error.kind === 'not null') return ['not a member'];
-      if (error.kind === 'unique') return ['nonce taken'];
-      if (error.constraint === replyKey) return ['reply target gone'];
-      throw error;
-    }
-  });
-
   return {
     announce,
-    addMessage: (db, roomId, draft) => addTogether(`${db.tenantId}:${roomId}`, { db, roomId, draft }),
+    addMessage: createMessageWriter(announceMessage),
     async addSystemMessage(tx, roomId, { authorId, event, body }) {
       const [message] = await tx.query(insertSystemMessage, roomId, newId(), authorId, event, body);
       if (!message) throw new Error('the room of a system message has to be locked before');
@@ -144,54 +101,6 @@ function toEvent(change: RoomChange, roomId: string, version: bigint): RoomEvent
   const { kind: type, ...rest } = change;
   return { type, roomId, version, ...rest } as RoomEvent;
 }
-
-function insertParams(roomId: string, drafts: readonly MessageDraft[]) {
-  const mentions = drafts.flatMap((draft) => draft.mentionedIds.map((actorId) => [draft.id, actorId] as const));
-  return [
-    roomId,
-    drafts.map((draft) => draft.id),
-    drafts.map((draft) => draft.authorId),
-    drafts.map((draft) => draft.kind),
-    drafts.map((draft) => draft.body),
-    drafts.map((draft) => draft.nonce),
-    drafts.map((draft) => draft.replyToId),
-    drafts.map((draft) => draft.mentionsRoom),
-    mentions.map(([messageId]) => messageId),
-    mentions.map(([, actorId]) => actorId),
-    drafts.length,
-  ] as const;
-}
-
-// An author who is not a member (any more) leaves author_id null, which breaks the not-null constraint and so undoes the
-// whole statement: no version is used up, and the check is made under the room's lock. A nonce that exists breaks its
-// unique index in the same way.
-const insertMessages = sql<MessageRecord>(
-  'roomLog.insertMessages',
-  `WITH draft AS (
-     SELECT * FROM unnest($3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::boolean[])
-       WITH ORDINALITY AS d(id, author_id, kind, body, nonce, reply_to_id, mentions_room, place)
-   ), room AS (
-     UPDATE rooms SET version = version + $12, message_count = message_count + $12, last_message_seq = version + $12, xid = pg_current_xact_id(),
-       last_activity_at = greatest(last_activity_at, clock_timestamp())
-     WHERE tenant_id = $1 AND id = $2 AND archived_at IS NULL
-     RETURNING version - $12 AS base, last_activity_at
-   ), author AS (
-     UPDATE members SET read_count = read_count + sent.count
-     FROM (SELECT author_id, count(*) FROM draft GROUP BY author_id) AS sent, room
-     WHERE tenant_id = $1 AND room_id = $2 AND actor_id = sent.author_id
-     RETURNING actor_id
-   ), mention AS (
-     INSERT INTO mentions (tenant_id, message_id, actor_id)
-     SELECT $1, message_id, actor_id FROM unnest($10::uuid[], $11::uuid[]) AS t(message_id, actor_id), room
-   ), added AS (
-     INSERT INTO messages (tenant_id, id, room_id, seq, kind, author_id, body, nonce, reply_to_id, mentions_room, created_at)
-     SELECT $1, draft.id, $2, room.base + draft.place, draft.kind::message_kind, author.actor_id, draft.body, draft.nonce,
-       draft.reply_to_id, draft.mentions_room, room.last_activity_at
-     FROM room CROSS JOIN draft LEFT JOIN author ON author.actor_id = draft.author_id
-     RETURNING *
-   )
-   SELECT ${messageColumns('added')} FROM added ORDER BY seq`,
-);
 
 const insertSystemMessage = sql<MessageRecord>(
   'roomLog.insertSystemMessage',

@@ -32,6 +32,11 @@ export function canInRoom(actor: Actor, permission: Permission, room: RoomFacts)
   return seen.includes(permission) || (seen.includes('room:read') && canInTenant(actor, permission));
 }
 
+/** Whether membership in a room is all that it takes there, whatever the role: then nothing else of the room has to be known. */
+export function everyMemberMay(permission: Permission): boolean {
+  return Object.values(roomGrants).every((granted) => granted.includes('room:read') && granted.includes(permission));
+}
+
 /** Whether there can be any room in which this actor may do it: what is decided before the room is known. */
 export function canAnywhere(actor: Actor, permission: Permission): boolean {
   if (canInTenant(actor, permission)) return true;

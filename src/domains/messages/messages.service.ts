@@ -1,7 +1,7 @@
 import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
 import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
+import type { MessageDraft } from '../../events/messageWriter.ts';
 import { positionIn } from '../../events/position.ts';
-import type { MessageDraft } from '../../events/roomLog.ts';
 import {
   DomainError,
   MessageDeletedError,
@@ -10,6 +10,7 @@ import {
   ValidationError,
 } from '../../kernel/errors.ts';
 import { encodeId, newId } from '../../kernel/ids.ts';
+import { everyMemberMay } from '../../policy/can.ts';
 import type { Caller } from '../caller.ts';
 import { allowed, changeRoom, requireActiveRoom } from '../rooms/rooms.access.ts';
 import { loadRooms, type RoomView } from '../rooms/rooms.service.ts';
@@ -66,11 +67,17 @@ async function addMessage(
   },
 ): Promise<store.MessageRecord> {
   const { roomId, body, nonce, replyToId = null } = input;
-  await requireActiveRoom(caller, messageRules.send, roomId, 'input.roomId');
+  const check = () => requireActiveRoom(caller, messageRules.send, roomId, 'input.roomId');
+  // What writes the message writes it for members only, and into rooms that are open: what it takes is found out there,
+  // under the room's lock. Nothing of the room is told before that.
+  const plain = replyToId === null && !body.includes('<');
+  const checked = plain && everyMemberMay(messageRules.send.permission) ? null : await check();
   if (replyToId) await requireReplyTarget(caller, roomId, replyToId);
   const mentions = await resolveMentions(caller, roomId, body);
   const draft: MessageDraft = { id: newId(), authorId: caller.actor.id, body, nonce, replyToId, ...mentions };
   const added = await caller.roomLog.addMessage(caller.db, roomId, draft);
+  // Which refusal it is, a check tells best.
+  if (!checked && (added === 'room closed' || added === 'not a member')) await check();
   if (added === 'nonce taken' && nonce !== null) {
     const first = await store.findMessageByNonce(caller.db, roomId, caller.actor.id, nonce);
     if (first) return first;
