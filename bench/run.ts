@@ -1,6 +1,6 @@
 import { page } from './cases/page.ts';
 import { purge } from './cases/purge.ts';
-import { type Section, writeSection } from './harness/results.ts';
+import { round, type Section, writeSection } from './harness/results.ts';
 
 /** Each measures one thing, tells on the way what it does, and gives its part of `bench/results.md`. */
 const cases: Readonly<Record<string, (print: (line: string) => void) => Promise<Section>>> = { page, purge };
@@ -20,7 +20,8 @@ for (const [name, run] of Object.entries(cases)) {
   const started = performance.now();
   const section = await run((line) => console.log(line));
   await writeSection(name, names, section);
-  for (const { what, against, ratio } of section.rows) console.log(`=> ${what} against ${against}: ${ratio.median}`);
+  for (const { what, against, ratio } of section.rows)
+    console.log(`=> ${what} against ${against}: ${round(ratio.median)}`);
   console.log(`(${((performance.now() - started) / 1000).toFixed(0)} s)`);
 }
 clearInterval(alive);

@@ -1,6 +1,7 @@
 import pg from 'pg';
 import { z } from 'zod';
 import { decodeId, encodeId } from '../../src/kernel/ids.ts';
+import { inBulk } from './bulk.ts';
 import { ask, type Deployment } from './deployment.ts';
 
 /** A tenant full of messages, and one of its people who is a member of every room. */
@@ -48,8 +49,7 @@ const fillRooms = `
 // Message by message over all rooms, as people write: the messages of one room lie scattered over the table.
 const fillMessages = `
   INSERT INTO messages (tenant_id, id, room_id, seq, kind, author_id, body, nonce, created_at)
-  SELECT $1, (lpad(to_hex(1700000000000 + n), 12, '0') || '7' || substr(md5(n || room.no::text), 1, 3) || '8'
-      || substr(md5(n || room.no::text), 4, 15))::uuid,
+  SELECT $1, (lpad(to_hex(1700000000000 + n), 12, '0') || '70008' || lpad(to_hex(room.no), 15, '0'))::uuid,
     room.id, n, 'TEXT', author.id, 'message number ' || n || ' of a room that has many of them, as rooms do',
     NULL, now() - ($4::int - n) * interval '1 minute'
   FROM generate_series($2::int, $3::int) AS n
@@ -71,10 +71,12 @@ export async function fill(deployment: Deployment, { rooms, messagesPerRoom }: S
     const tenantId = tenants[0]?.id ?? '';
     const made = await client.query<{ id: string }>(fillRooms, [tenantId, viewerId, messagesPerRoom, rooms]);
     const step = Math.max(1, Math.floor(batch / rooms));
-    for (let first = 1; first <= messagesPerRoom; first += step) {
-      const last = Math.min(first + step - 1, messagesPerRoom);
-      await client.query(fillMessages, [tenantId, first, last, messagesPerRoom]);
-    }
+    await inBulk(client, 'messages', async () => {
+      for (let first = 1; first <= messagesPerRoom; first += step) {
+        const last = Math.min(first + step - 1, messagesPerRoom);
+        await client.query(fillMessages, [tenantId, first, last, messagesPerRoom]);
+      }
+    });
     await client.query('VACUUM ANALYZE');
     // What was filled in is on the disk before anything is measured.
     await client.query('CHECKPOINT');
