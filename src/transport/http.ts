@@ -7,6 +7,7 @@ import { createCors } from './cors.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 import type { Metrics } from './metrics.ts';
 import { securityHeaders, tenantOfPage } from './requestChecks.ts';
+import { endStalled } from './stalled.ts';
 
 /** @throws when what it names does not answer. */
 export type Check = () => Promise<void>;
@@ -33,7 +34,7 @@ export function createHttpServer(deps: {
   const { yoga, checks, originOf, corsOrigins, metrics } = deps;
   const allowOrigin = createCors(corsOrigins);
   const compress = compression({ filter: isCompressible });
-  return createServer(patience, (request, response) => {
+  const server = createServer(patience, (request, response) => {
     const path = request.url?.split('?', 1)[0];
     const origin = originOf(request);
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);
@@ -60,11 +61,12 @@ export function createHttpServer(deps: {
         });
         return;
       case '/':
-        response.writeHead(302, { location: graphqlPath }).end();
+        response.writeHead(302, { location: graphqlPath + (request.url ?? '').slice(path.length) }).end();
         return;
     }
     respond(response, 404, { error: `nothing here: GraphQL is at ${graphqlPath}` });
   });
+  return endStalled(server);
 }
 
 /**

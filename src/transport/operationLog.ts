@@ -57,8 +57,7 @@ export function createOperationLog(
   return {
     finished(operation, codes) {
       const entry = line(operation);
-      const told = new Set([...codes, ...(operation.asker.refusals ?? [])]);
-      log.info({ ...entry, outcome: told.size === 0 ? 'ok' : [...told].slice(0, 10) }, 'operation');
+      log.info({ ...entry, outcome: outcomeOf(codes, operation.asker.refusals ?? []) }, 'operation');
       onFinished(operation, entry.durationMs, codes.length > 0);
     },
     opened(operation) {
@@ -73,6 +72,11 @@ export function createOperationLog(
       };
     },
   };
+}
+
+function outcomeOf(codes: readonly string[], refusals: readonly string[]): 'ok' | string[] {
+  if (codes.length === 0 && refusals.length === 0) return 'ok';
+  return [...new Set([...codes, ...refusals])].slice(0, 10);
 }
 
 /** @param document null where there is none, as the text could not be parsed. */
