@@ -44,6 +44,7 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
   }
 
   listen(sink: Sink<Delivered>): void {
+    if (this.#stopped) return;
     this.#sink = sink;
     void this.#begin();
   }

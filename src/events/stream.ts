@@ -157,6 +157,53 @@ export function filterMap<T, U>(source: LiveStream<T>, map: (value: T) => U | un
   return new Mapped(source, map);
 }
 
+class OnceEnded<T> extends Stage<T> {
+  readonly #callback: () => void;
+  #ended = false;
+
+  constructor(source: LiveStream<T>, callback: () => void) {
+    super(source);
+    this.#callback = callback;
+  }
+
+  override listen(sink: Sink<T>): void {
+    if (this.#ended) sink.done();
+    else super.listen(sink);
+  }
+
+  take(value: T): boolean {
+    return this.give(value);
+  }
+
+  override done(error?: unknown): void {
+    this.#end();
+    super.done(error);
+  }
+
+  override stop(): void {
+    this.#end();
+    super.stop();
+  }
+
+  /** Ends it here: its sink is told so. */
+  finish(): void {
+    if (this.#ended) return;
+    this.stop();
+    super.done();
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#callback();
+  }
+}
+
+/** The same values; calls back once when either side ends it. */
+export function onceEnded<T>(source: LiveStream<T>, callback: () => void): OnceEnded<T> {
+  return new OnceEnded(source, callback);
+}
+
 /** Asks an iterator for its values, one after the other. */
 class Pumped<T> extends LiveStream<T> {
   readonly #source: AsyncIterator<T>;

@@ -1,6 +1,6 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import { DirectiveLocation, GraphQLDirective, type GraphQLFieldResolver, GraphQLNonNull, GraphQLString } from 'graphql';
-import { onceEnded } from '../events/iterators.ts';
+import { onceEnded, toLive } from '../events/stream.ts';
 import { DomainError, ForbiddenError } from '../kernel/errors.ts';
 import { canAnywhere, canInTenant, type Rule } from '../policy/can.ts';
 import { isPermission, permissions } from '../policy/permissions.ts';
@@ -144,9 +144,9 @@ function guardedStream<Types extends SchemaTypes>(subscriber: Resolver<Types>, d
     const { actor, roles } = callerOf(context as object as Context);
     const had = canInTenant(actor, permission);
     const forget = roles.onChange(actor.tenantId, () => {
-      if (had && !canInTenant(actor, permission)) void guardedEvents.return?.();
+      if (had && !canInTenant(actor, permission)) guardedEvents.finish();
     });
-    const guardedEvents = onceEnded(stream, forget);
+    const guardedEvents = onceEnded(toLive(stream), forget);
     return guardedEvents;
   };
 }

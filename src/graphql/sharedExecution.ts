@@ -11,18 +11,28 @@ import {
   print,
   visit,
 } from 'graphql';
-import { endingWith } from '../events/iterators.ts';
+import type { Caller } from '../domains/caller.ts';
+import { type LiveStream, Stage, toLive } from '../events/stream.ts';
 import { type Context, createContext } from './context.ts';
 import { isFault } from './errors.ts';
+import { createKept, type Kept } from './keptResults.ts';
 import { dependsOnViewer } from './viewerDependent.ts';
 
 /** What an operation gave for an event, executed and written as JSON once for all who asked the same. */
 export interface SharedResult {
   readonly json: string;
+  /** The same in UTF-8, one character for each byte: what a socket takes as latin1. */
+  readonly bytes: string;
   /** The subscriber was told to resync, and its subscription ends. */
   readonly tooSlow: boolean;
-  /** When its message was committed; null for other events. */
-  readonly sentAt: Date | null;
+  /** When its message was committed, in milliseconds of the clock; null for other events. */
+  readonly sentAt: number | null;
+}
+
+/** A subscription that stands. */
+export interface Subscription extends LiveStream<SharedResult> {
+  /** Decides again about its access. @returns the errors with which it would be refused now; null where it would stand. */
+  recheck(): Promise<readonly GraphQLError[] | null>;
 }
 
 export interface SharedExecution {
@@ -30,11 +40,8 @@ export interface SharedExecution {
    * Runs a subscription: the events come from the field's own stream, whose access is decided for this subscriber; what
    * is made of an event is shared between subscribers of the same operation.
    */
-  subscribe(args: ExecutionArgs): Promise<AsyncIterableIterator<SharedResult> | ExecutionResult>;
+  subscribe(args: ExecutionArgs): Promise<Subscription | ExecutionResult>;
 }
-
-/** Results kept for one operation: subscribers of one room are rarely further apart, and the rest costs an execution. */
-const resultsKept = 256;
 
 /** Stands for the cursor of an event in a stream over many rooms: that is the subscriber's own, and put in afterwards. */
 const cursorPlaceholder = randomUUID();
@@ -46,11 +53,175 @@ interface Executed {
   readonly fault: GraphQLError | null;
 }
 
+/** An event as an operation shows it: executed, or about to be, with those who wait for it in the order in which they came. */
+interface Shown {
+  executed: Executed | null;
+  /** The same for all who get it; null in a stream over many rooms. */
+  result: SharedResult | null;
+  readonly waiting: Subscriber[];
+}
+
 interface Operation {
+  readonly key: string;
+  /** Of the first subscriber; those of the others differ in who asks and in where they start, which is no matter here. */
+  readonly args: ExecutionArgs;
   subscribers: number;
+  /** What was last handed to a subscriber, which is most often what the next one gets. */
+  last: { readonly event: object; readonly shown: Shown } | null;
   /** By room and version for durable events, by the event itself for others. */
-  readonly byVersion: Map<string, Promise<Executed>>;
-  readonly byEvent: WeakMap<object, Promise<Executed>>;
+  readonly byVersion: Map<string, Shown>;
+  readonly byEvent: WeakMap<object, Shown>;
+}
+
+/** What the subscribers of a process have in common. */
+interface Sharing {
+  readonly operations: Map<string, Operation>;
+  readonly kept: Kept<Operation>;
+  readonly mask: (error: unknown) => GraphQLError;
+  /** Executes the event for one subscriber. */
+  run(args: ExecutionArgs, caller: Caller | null, event: object): Promise<Executed>;
+}
+
+/** @returns a result that nobody shares. */
+export function resultOf(executed: ExecutionResult): SharedResult {
+  return toResult(JSON.stringify(executed), {});
+}
+
+function toResult(json: string, event: object): SharedResult {
+  const { type, reason, message } = Object(event);
+  return {
+    json,
+    bytes: Buffer.byteLength(json) === json.length ? json : Buffer.from(json).toString('latin1'),
+    tooSlow: type === 'RESYNC' && reason === 'TOO_SLOW',
+    sentAt: type === 'MESSAGE_ADDED' ? message.createdAt.getTime() : null,
+  };
+}
+
+/** A subscriber's events become results: one at a time, in their order. */
+class Subscriber extends Stage<object, SharedResult> implements Subscription {
+  readonly #sharing: Sharing;
+  readonly #operation: Operation;
+  readonly #caller: Caller | null;
+  /** The event whose execution it waits for. */
+  #event: object | null = null;
+  #stopped = false;
+  /** The source has ended meanwhile. */
+  #end: { readonly error: unknown } | null = null;
+
+  constructor(source: LiveStream<object>, sharing: Sharing, operation: Operation, caller: Caller | null) {
+    super(source);
+    this.#sharing = sharing;
+    this.#operation = operation;
+    this.#caller = caller;
+  }
+
+  take(event: object): boolean {
+    const shown = this.#find(event) ?? this.#begin(event);
+    if (shown.executed) return this.#show(event, shown.executed, shown);
+    this.#event = event;
+    shown.waiting.push(this);
+    return false;
+  }
+
+  /** What it waits for is there. @param own executed for this subscriber itself. */
+  settle(executed: Executed, shown: Shown, own: boolean): void {
+    const event = this.#event;
+    this.#event = null;
+    if (this.#stopped || event === null) return;
+    const more = this.#show(event, executed, shown, own);
+    if (this.#event !== null || this.#stopped) return;
+    if (this.#end) this.#finish(this.#end.error);
+    else if (more) this.source.resume();
+  }
+
+  override done(error?: unknown): void {
+    if (this.#event !== null) this.#end = { error };
+    else this.#finish(error);
+  }
+
+  override resume(): void {
+    if (this.#event === null) this.source.resume();
+  }
+
+  override stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.sink = null;
+    const { operations } = this.#sharing;
+    const operation = this.#operation;
+    operation.subscribers--;
+    if (operation.subscribers === 0 && operations.get(operation.key) === operation) operations.delete(operation.key);
+    this.source.stop();
+  }
+
+  async recheck(): Promise<readonly GraphQLError[] | null> {
+    const contextValue = createContext(this.#caller);
+    // Subscribing is where access is decided: what would be refused now has no right to go on.
+    const again = await createSourceEventStream({ ...this.#operation.args, contextValue });
+    if (!(Symbol.asyncIterator in again)) return (again.errors ?? []).map(this.#sharing.mask);
+    void again[Symbol.asyncIterator]().return?.();
+    return null;
+  }
+
+  #run(event: object): Promise<Executed> {
+    return this.#sharing.run(this.#operation.args, this.#caller, event);
+  }
+
+  /** @returns whether more may come. */
+  #show(event: object, executed: Executed, shown: Shown, own = false): boolean {
+    if (executed.failed && !own) {
+      // What failed for one viewer (who has just been removed, say) need not fail for another.
+      this.#event = event;
+      void this.#run(event).then((again) => this.settle(again, { ...shown, result: null }, true));
+      return false;
+    }
+    if (executed.fault) {
+      // No event is passed over: the subscription ends with the fault, and is resumed after the last event before it.
+      this.#finish(executed.fault);
+      return false;
+    }
+    if (!isOfManyRooms(event)) {
+      shown.result ??= toResult(executed.json, event);
+      return this.give(shown.result);
+    }
+    return this.give(toResult(executed.json.replaceAll(cursorPlaceholder, event.cursor), event));
+  }
+
+  #finish(error: unknown): void {
+    const sink = this.sink;
+    this.stop();
+    if (error !== undefined) sink?.take(resultOf({ errors: [this.#sharing.mask(error)] }));
+    sink?.done();
+  }
+
+  #find(event: object): Shown | undefined {
+    const { last, byVersion, byEvent } = this.#operation;
+    if (last?.event === event) return last.shown;
+    const key = versionKey(event);
+    const shown = key === null ? byEvent.get(event) : byVersion.get(key);
+    if (shown) this.#operation.last = { event, shown };
+    return shown;
+  }
+
+  #begin(event: object): Shown {
+    const shown: Shown = { executed: null, result: null, waiting: [] };
+    const operation = this.#operation;
+    operation.last = { event, shown };
+    const key = versionKey(event);
+    if (key === null) operation.byEvent.set(event, shown);
+    else operation.byVersion.set(key, shown);
+    const { kept } = this.#sharing;
+    // The cursor of one room is the same for everybody; that of a stream over many rooms is the subscriber's own.
+    const common = isOfManyRooms(event) ? { ...event, cursor: cursorPlaceholder } : event;
+    void this.#run(common).then((executed) => {
+      shown.executed = executed;
+      if (key !== null) kept.add(operation, key, executed.json.length);
+      for (const [index, subscriber] of shown.waiting.splice(0).entries()) {
+        subscriber.settle(executed, shown, index === 0);
+      }
+    });
+    return shown;
+  }
 }
 
 export function createSharedExecution(deps: {
@@ -61,92 +232,47 @@ export function createSharedExecution(deps: {
   const { mask, onExecute } = deps;
   const operations = new Map<string, Operation>();
 
-  async function run(args: ExecutionArgs, event: object): Promise<Executed> {
+  async function run(args: ExecutionArgs, caller: Caller | null, event: object): Promise<Executed> {
     onExecute?.();
-    const { caller } = args.contextValue as Context;
-    const executed = await execute({ ...args, rootValue: event, contextValue: createContext(caller) });
-    const errors = executed.errors?.map(mask);
-    const fault = errors?.find(isFault) ?? null;
-    return { json: JSON.stringify(errors ? { ...executed, errors } : executed), failed: errors !== undefined, fault };
-  }
-
-  async function shared(args: ExecutionArgs, operation: Operation, event: object): Promise<Executed> {
-    const key = versionKey(event);
-    const known = key === null ? operation.byEvent.get(event) : operation.byVersion.get(key);
-    if (known !== undefined) {
-      const result = await known;
-      // What failed for one viewer (who has just been removed, say) need not fail for another.
-      return result.failed ? run(args, event) : result;
+    try {
+      const executed = await execute({ ...args, rootValue: event, contextValue: createContext(caller) });
+      const errors = executed.errors?.map(mask);
+      const fault = errors?.find(isFault) ?? null;
+      return { json: JSON.stringify(errors ? { ...executed, errors } : executed), failed: errors !== undefined, fault };
+    } catch (error) {
+      return { json: '', failed: true, fault: mask(error) };
     }
-    const started = run(args, event);
-    if (key === null) operation.byEvent.set(event, started);
-    else {
-      operation.byVersion.set(key, started);
-      const oldest = operation.byVersion.size > resultsKept ? operation.byVersion.keys().next().value : undefined;
-      if (oldest !== undefined) operation.byVersion.delete(oldest);
+  }
+
+  const kept = createKept<Operation>((operation, key) => operation.byVersion.delete(key));
+  const sharing: Sharing = { operations, kept, mask, run };
+
+  function enter(args: ExecutionArgs): Operation {
+    const key = operationKey(args);
+    let operation = operations.get(key);
+    if (!operation) {
+      const { schema, document, operationName, variableValues } = args;
+      const common = { schema, document, operationName, variableValues };
+      operation = { key, args: common, subscribers: 0, last: null, byVersion: new Map(), byEvent: new WeakMap() };
+      operations.set(key, operation);
     }
-    return started;
-  }
-
-  async function perform(args: ExecutionArgs, operation: Operation, event: object): Promise<string> {
-    // The cursor of one room is the same for everybody; that of a stream over many rooms is the subscriber's own.
-    const manyRooms = isOfManyRooms(event);
-    const shown = manyRooms ? { ...event, cursor: cursorPlaceholder } : event;
-    const { json, fault } = await shared(args, operation, shown);
-    // No event is passed over: the subscription ends with the fault, and is resumed after the last event before it.
-    if (fault) throw fault;
-    return manyRooms ? json.replaceAll(cursorPlaceholder, event.cursor) : json;
-  }
-
-  function enter(key: string): Operation {
-    const operation = operations.get(key) ?? { subscribers: 0, byVersion: new Map(), byEvent: new WeakMap() };
-    operations.set(key, operation);
     operation.subscribers++;
     return operation;
-  }
-
-  function leave(key: string, operation: Operation): void {
-    operation.subscribers--;
-    if (operation.subscribers === 0) operations.delete(key);
   }
 
   return {
     async subscribe(args) {
       const stream = await createSourceEventStream(args);
       if (!(Symbol.asyncIterator in stream)) return { ...stream, errors: stream.errors?.map(mask) ?? [] };
-      const events = stream[Symbol.asyncIterator]();
-      const key = operationKey(args);
-      const operation = enter(key);
-      let left = false;
-      const end = () => {
-        if (left) return;
-        left = true;
-        leave(key, operation);
-        void events.return?.();
-      };
-      async function* results(): AsyncGenerator<SharedResult, void> {
-        try {
-          for (let next = await events.next(); !next.done; next = await events.next()) {
-            const event = Object(next.value);
-            const tooSlow = event.type === 'RESYNC' && event.reason === 'TOO_SLOW';
-            const sentAt = event.type === 'MESSAGE_ADDED' ? event.message.createdAt : null;
-            yield { json: await perform(args, operation, event), tooSlow, sentAt };
-          }
-        } catch (error) {
-          yield { json: JSON.stringify({ errors: [mask(error)] }), tooSlow: false, sentAt: null };
-        } finally {
-          end();
-        }
-      }
-      return endingWith(results(), end);
+      const { caller } = args.contextValue as Context;
+      return new Subscriber(toLive(stream) as LiveStream<object>, sharing, enter(args), caller);
     },
   };
 }
 
 function versionKey(event: object): string | null {
   if (!('version' in event && 'roomId' in event)) return null;
-  const many = 'cursor' in event && event.cursor === cursorPlaceholder ? ':many' : '';
-  return `${event.roomId}:${event.version}${many}${messageState(event)}`;
+  return `${event.roomId}:${event.version}${isOfManyRooms(event) ? ':many' : ''}${messageState(event)}`;
 }
 
 /** A replay shows a message as it is by then: what it said before an edit or its deletion must not be given again. */

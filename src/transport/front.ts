@@ -9,12 +9,13 @@ import { schema } from '../graphql/schema.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { createAdmission, type OperationContext } from './admission.ts';
-import { guardSubscriptions, type RatesByRequest, useGuards } from './guarding.ts';
+import { type RatesByRequest, useGuards } from './guarding.ts';
 import type { Metrics } from './metrics.ts';
 import { type Asker, askerOf, codesOf, createOperationLog, operationOf, useOperationLog } from './operationLog.ts';
 import { type PersistedOperations, queryOf, useRegistered } from './persistedOperations.ts';
 import type { RateLimits } from './rateLimits.ts';
 import { type FrameAncestors, usePagePolicy, useRequestChecks } from './requestChecks.ts';
+import { guardSubscriptions } from './subscriptions.ts';
 
 /** What stands before the execution of operations, the same for every transport: limits, log and metrics. */
 export interface Front {

@@ -1,13 +1,10 @@
 import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { RequestConfig } from '../config.ts';
-import { endingWith, onceEnded } from '../events/iterators.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
-import type { SharedExecution, SharedResult } from '../graphql/sharedExecution.ts';
 import { TimeoutError } from '../kernel/errors.ts';
-import type { Admission, OperationContext } from './admission.ts';
-import { askerOf, type OperationLog, operationOf } from './operationLog.ts';
+import type { Admission } from './admission.ts';
 import { type RateState, rateWindow } from './rateLimits.ts';
 
 /** Where callers stand, by request: for the headers of its answer. */
@@ -15,7 +12,7 @@ export type RatesByRequest = WeakMap<Request, RateState>;
 
 /**
  * Holds operations to their limits. WebSocket operations are parsed, validated and executed through the same plugins;
- * only subscriptions take another way, which `guardSubscriptions` watches.
+ * only subscriptions take another way (subscriptions.ts).
  */
 export function useGuards(deps: {
   requests: RequestConfig;
@@ -53,47 +50,6 @@ export function useGuards(deps: {
       if (rate) for (const [name, value] of rateHeaders(rate)) response.headers.set(name, value);
     },
   };
-}
-
-/** Subscriptions are let in like other operations; those that stand are told of, and what they deliver is timed. */
-export function guardSubscriptions(
-  subscriptions: SharedExecution,
-  deps: {
-    admission: Admission;
-    mask: (error: unknown) => GraphQLError;
-    operations: OperationLog;
-    /** Milliseconds from a message's commit until it was written to the subscriber. */
-    onDelivered: (milliseconds: number) => void;
-  },
-): SharedExecution {
-  const { admission, mask, operations, onDelivered } = deps;
-  return {
-    async subscribe(args) {
-      const since = new Date();
-      const startedAt = performance.now();
-      try {
-        await admission(args);
-      } catch (error) {
-        return { errors: errorsOf(error).map(mask) };
-      }
-      const results = await subscriptions.subscribe(args);
-      if (!(Symbol.asyncIterator in results)) return results;
-      const asker = askerOf(args.contextValue as OperationContext);
-      const ended = operations.opened(operationOf(args.document, args.operationName, asker, startedAt));
-      return onceEnded(
-        endingWith(timed(results, since, onDelivered), () => void results.return?.()),
-        ended,
-      );
-    },
-  };
-}
-
-/** The next is asked for when the last was written. What was replayed from the log is as old as it is. */
-async function* timed(results: AsyncIterable<SharedResult>, since: Date, onDelivered: (milliseconds: number) => void) {
-  for await (const result of results) {
-    yield result;
-    if (result.sentAt && result.sentAt >= since) onDelivered(Date.now() - result.sentAt.getTime());
-  }
 }
 
 function errorsOf(error: unknown): unknown[] {

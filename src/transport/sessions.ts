@@ -6,32 +6,38 @@ import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
 
 /** One socket or stream of an actor. */
-interface Session {
-  /** The actor has a newer token: it ends with that one, as `expiresAt` says now. */
-  renew(): void;
-  /** It has ended by itself: nothing is called any more. */
-  forget(): void;
+export interface Session {
+  /** Whose it is and, with `expiresAt`, until when; may say something else after `renewed`. */
+  readonly actor: Actor | null;
+  /**
+   * The token has expired or the actor is deactivated, as the reason says; null: the process stops. May be called again
+   * while it is still held.
+   */
+  end(reason: string | null): void;
 }
 
 /** What stays open for an actor in this process: sockets, and streams of server-sent events. */
 export interface Sessions {
-  /**
-   * Keeps `end` to be called when the token expires or the actor is deactivated, with the reason; or when the process
-   * stops, with null.
-   */
-  open(actor: Actor, end: End): Session;
+  /** Ends this session when it has to end, until it is forgotten. */
+  hold(actor: Actor, session: Session): void;
+  /** The actor of a session that is held has a newer token. */
+  renewed(actor: Actor): void;
+  /** It has ended by itself: nothing is called any more. */
+  forget(actor: Actor, session: Session): void;
+  /** Holds one of which there is nothing but how to end it. */
+  open(actor: Actor, end: Session['end']): { forget: () => void };
   /** How many are open for an actor. */
   count(actor: Actor): number;
   /** Ends those that are still open, and whatever is opened later. */
   close(): void;
 }
 
-type End = (reason: string | null) => void;
-
 /** How often deactivations are looked up, in case the bus has lost one. */
 const checkEvery = 5_000;
 /** A longer wait than a timer can hold; such a token outlives any process. */
 const longestWait = 2 ** 31 - 1;
+/** Tokens that end within this time of each other are ended together: looking for them means going through all sessions. */
+const expireTogether = 100;
 
 /** @param onRevoked called for a deactivated actor before its sessions end. */
 export function createSessions(deps: {
@@ -41,17 +47,40 @@ export function createSessions(deps: {
   onRevoked: (actorId: string) => void;
 }): Sessions {
   const { database, bus, log, onRevoked } = deps;
-  const sessions = new Map<string, { readonly actor: Actor; readonly ends: Set<End> }>();
+  const sessions = new Map<string, Set<Session>>();
   let closed = false;
+  /** When the timer looks for tokens that have ended. */
+  let expiryAt = Number.POSITIVE_INFINITY;
+  let expiryTimer: NodeJS.Timeout | undefined;
 
   function revoke(actorId: string): void {
     onRevoked(actorId);
-    for (const end of sessions.get(actorId)?.ends ?? []) end('the account is deactivated');
+    for (const session of sessions.get(actorId) ?? []) session.end('the account is deactivated');
+  }
+
+  function expectExpiry(at: number): void {
+    if (at >= expiryAt) return;
+    clearTimeout(expiryTimer);
+    expiryAt = at;
+    expiryTimer = setTimeout(expire, Math.min(Math.max(at - Date.now(), 0) + 1, longestWait));
+    expiryTimer.unref();
+  }
+
+  function expire(): void {
+    expiryAt = Number.POSITIVE_INFINITY;
+    const now = Date.now();
+    let next = Number.POSITIVE_INFINITY;
+    for (const session of [...sessions.values()].flatMap((own) => [...own])) {
+      const expiresAt = session.actor?.expiresAt.getTime() ?? Number.POSITIVE_INFINITY;
+      if (expiresAt <= now) session.end('the token has expired');
+      else next = Math.min(next, expiresAt);
+    }
+    if (Number.isFinite(next)) expectExpiry(Math.max(next, now + expireTogether));
   }
 
   async function check(): Promise<void> {
     if (sessions.size === 0) return;
-    const actors = [...sessions.values()].map(({ actor }) => actor);
+    const actors = [...sessions.values()].flatMap(([session]) => session?.actor ?? []);
     const rows = await database.engine.run(deactivatedAmong, [
       actors.map((actor) => actor.tenantId),
       actors.map((actor) => actor.id),
@@ -67,36 +96,33 @@ export function createSessions(deps: {
   const unsubscribe = bus.subscribe(revocationChannel, revoke);
   unsubscribe.catch((error: unknown) => log.warn({ err: error }, 'deactivations cannot be heard'));
 
+  function hold(actor: Actor, session: Session): void {
+    if (closed) queueMicrotask(() => session.end(null));
+    const own = sessions.get(actor.id) ?? new Set<Session>();
+    sessions.set(actor.id, own.add(session));
+    expectExpiry(actor.expiresAt.getTime());
+  }
+
+  function forget(actor: Actor, session: Session): void {
+    const own = sessions.get(actor.id);
+    if (own?.delete(session) && own.size === 0) sessions.delete(actor.id);
+  }
+
   return {
+    hold,
+    renewed: (actor) => expectExpiry(actor.expiresAt.getTime()),
+    forget,
     open(actor, end) {
-      if (closed) queueMicrotask(() => end(null));
-      const session = sessions.get(actor.id) ?? { actor, ends: new Set<End>() };
-      sessions.set(actor.id, session);
-      session.ends.add(end);
-      let expiry: NodeJS.Timeout | undefined;
-      const renew = () => {
-        clearTimeout(expiry);
-        // A newer token is verified in a while, in which the session may have ended.
-        if (!session.ends.has(end)) return;
-        const wait = Math.min(actor.expiresAt.getTime() - Date.now(), longestWait);
-        expiry = setTimeout(() => end('the token has expired'), wait);
-        expiry.unref();
-      };
-      renew();
-      return {
-        renew,
-        forget() {
-          clearTimeout(expiry);
-          session.ends.delete(end);
-          if (session.ends.size === 0 && sessions.get(actor.id) === session) sessions.delete(actor.id);
-        },
-      };
+      const session = { actor, end };
+      hold(actor, session);
+      return { forget: () => forget(actor, session) };
     },
-    count: (actor) => sessions.get(actor.id)?.ends.size ?? 0,
+    count: (actor) => sessions.get(actor.id)?.size ?? 0,
     close() {
       closed = true;
       clearInterval(timer);
-      for (const { ends } of sessions.values()) for (const end of ends) end(null);
+      clearTimeout(expiryTimer);
+      for (const own of [...sessions.values()]) for (const session of [...own]) session.end(null);
       void unsubscribe.then((stop) => stop()).catch(() => undefined);
     },
   };

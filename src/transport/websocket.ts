@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
-import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError } from 'graphql';
-import { CloseCode } from 'graphql-ws';
-import { useServer } from 'graphql-ws/use/ws';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import { CloseCode, handleProtocols, type SubscribePayload } from 'graphql-ws';
+import { WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import type { Limits } from '../config.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
@@ -12,11 +11,13 @@ import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Origin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
+import { Connection, type ConnectionHost, type SocketOperation, tryAgainLater } from './connection.ts';
+import { createGatherer, FrameWriter } from './frames.ts';
 import type { Front } from './front.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
+import { createHeartbeat } from './heartbeat.ts';
 import type { Sessions } from './sessions.ts';
-import { openSocketSession, type SocketSession } from './socketSession.ts';
-import { writeTo } from './socketWriter.ts';
+import { openSession, renewSession } from './socketSession.ts';
 
 /** What a client sends with `connectionInit`: the token by itself, or as an HTTP client would. */
 const initPayload = z.object({
@@ -25,31 +26,22 @@ const initPayload = z.object({
   Authorization: z.string().optional(),
 });
 
-type Connection = {
-  session?: SocketSession;
-  id?: string;
-  operations?: number;
-};
-
-/** What an operation has to know of its socket: passed along as its root value, which our resolvers do not use. */
-interface OnSocket {
-  readonly socket: WebSocket;
-  readonly session: SocketSession | undefined;
-  readonly operationId: string;
-  readonly execute: (args: ExecutionArgs) => Promise<ExecutionResult>;
-}
-
-const goingAway = 1001;
-const stopping = 'the server is going away';
-const tryAgainLater = 1013;
-
 /** What happens with connections, for those who keep count of who is there. */
 export interface ConnectionObserver {
   connected(actor: Actor, connectionId: string): void;
   disconnected(connectionId: string): void;
 }
 
-/** GraphQL over WebSocket (graphql-ws) on the same path. @returns what closes all sockets as going away. */
+/** A socket that knows its connection: its listeners are shared by all. */
+class ClientSocket extends WebSocket {
+  connection: Connection | null = null;
+}
+
+function connectionOf(socket: WebSocket): Connection | null {
+  return socket instanceof ClientSocket ? socket.connection : null;
+}
+
+/** GraphQL over WebSocket (graphql-transport-ws) on the same path. @returns what closes all sockets as going away. */
 export function serveWebSockets(deps: {
   server: Server;
   yoga: Yoga;
@@ -63,146 +55,152 @@ export function serveWebSockets(deps: {
   log: Logger;
 }) {
   const { server, yoga, authentication, sessions, subscriptions, observer, front, originOf, limits, log } = deps;
-  const sockets = new WebSocketServer({ server, path: graphqlPath, maxPayload: limits.messageBytes });
-  const disposable = useServer<Record<string, unknown>, Connection>(
-    {
-      connectionInitWaitTimeout: limits.initTimeout,
-      // False closes the socket with 4403. The token is checked once here; the socket ends when it expires.
-      async onConnect({ connectionParams, extra }) {
-        const actor = await authenticated(authentication, connectionParams, originOf(extra.request), log);
-        if (actor === 'unknown') {
-          // Not 4403, with which clients would give their token up.
-          end(extra.socket, tryAgainLater, 'tokens cannot be checked now');
-          return false;
-        }
-        // For a socket that was closed meanwhile `onDisconnect` will not be called: nothing may be kept for it.
-        if (!actor || !isOpen(extra.socket)) return false;
-        if (sessions.count(actor) >= limits.socketsPerUser) {
-          end(extra.socket, tryAgainLater, `a user has at most ${limits.socketsPerUser} sockets here`);
-          return false;
-        }
-        const id = randomUUID();
-        const onEnd = (reason: string | null) => {
-          if (reason === null) end(extra.socket, goingAway, stopping);
-          else end(extra.socket, CloseCode.Forbidden, reason);
-        };
-        const session = openSocketSession({ actor, authentication, sessions, mask: front.mask, onEnd });
-        Object.assign(extra, { session, id, operations: 0 });
-        observer.connected(session.actor, id);
-        return true;
-      },
-      onDisconnect({ extra }) {
-        extra.session?.forget();
-        if (extra.id !== undefined) observer.disconnected(extra.id);
-      },
-      async onSubscribe({ extra, subscriptions: open }, operationId, params) {
-        // Until the client closes it too, a socket still receives; its right to ask for anything has ended.
-        if (!isOpen(extra.socket)) return [new GraphQLError('the socket is being closed')];
-        if (Object.keys(open).length > limits.operationsPerSocket) {
-          return [
-            new GraphQLError(`a socket has at most ${limits.operationsPerSocket} operations open`, {
-              extensions: { code: 'TOO_MANY_OPERATIONS' },
-            }),
-          ];
-        }
-        const startedAt = performance.now();
-        // Each operation has a request id of its own; the socket's names where it came from.
-        const origin = { ...originOf(extra.request), requestId: randomUUID() };
-        const { session, id } = extra;
-        const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
-          ...(session ? { actor: session.actor, renewToken: (token: string) => session.renew(token, origin) } : {}),
-          ...(id !== undefined ? { connectionId: id } : {}),
-          origin,
-          req: extra.request,
-          socket: extra.socket,
-          params,
-        });
-        const asker = { origin, actor: session?.actor ?? null, connectionId: id ?? null };
-        const { operationName } = params;
-        const refused = (errors: readonly unknown[], document: DocumentNode | null) =>
-          front.onSocket.refused({ errors, document, operationName, asker, startedAt });
-        let document: DocumentNode;
-        try {
-          document = parse(front.onSocket.queryOf(params));
-        } catch (error) {
-          return refused([error], null);
-        }
-        const errors = validate(schema, document);
-        if (errors.length > 0) return refused(errors, document);
-        const rootValue: OnSocket = { socket: extra.socket, session, operationId, execute };
-        const args: ExecutionArgs = {
-          schema,
-          document,
-          operationName: params.operationName,
-          variableValues: params.variables,
-          contextValue: await contextFactory(),
-          rootValue,
-        };
-        return args;
-      },
-      execute: (args) => front.onSocket.execute(args, onSocket(args).execute),
-      async subscribe(args) {
-        const { socket, session, operationId } = onSocket(args);
-        const results = await subscriptions.subscribe(args);
-        if (!(Symbol.asyncIterator in results)) return front.onSocket.notOpened(args, results);
-        const allowed = session?.watch(args, results) ?? results;
-        // Written straight to the socket, in the bytes that all subscribers of the operation share; what graphql-ws
-        // iterates has no values, and tells it when the operation is complete.
-        return writeTo(socket, operationId, allowed, {
-          bufferBytes: limits.bufferBytes,
-          onTooSlow: () => end(socket, tryAgainLater, 'too slow: resync'),
-        });
-      },
+  const heartbeat = createHeartbeat(limits.pingEvery);
+  const gatherer = createGatherer();
+
+  const host: ConnectionHost = {
+    heartbeat,
+    initTimeout: limits.initTimeout,
+    // The token is checked once here; the socket ends when it expires.
+    async connect(connection, params) {
+      const actor = await authenticated(authentication, params, connection.origin, log);
+      if (actor === 'unknown') {
+        // Not 4403, with which clients would give their token up.
+        connection.close(tryAgainLater, 'tokens cannot be checked now');
+        return false;
+      }
+      // For a socket that was closed meanwhile `disconnected` has been called: nothing may be kept for it.
+      if (!actor || !connection.isOpen) return false;
+      if (sessions.count(actor) >= limits.socketsPerUser) {
+        connection.close(tryAgainLater, `a user has at most ${limits.socketsPerUser} sockets here`);
+        return false;
+      }
+      connection.id = randomUUID();
+      observer.connected(openSession(sessions, connection, actor), connection.id);
+      return true;
     },
-    sockets,
-    limits.pingEvery,
-  );
-  // ws repeats the errors of the HTTP server, and graphql-ws prints them with their stack; who listens reports them.
-  sockets.removeAllListeners('error');
-  sockets.on('error', () => undefined);
-  // graphql-ws prints the error of a socket with its stack, but it is the client's: a message too large, a broken frame.
-  sockets.on('connection', (socket, request) => {
-    socket.removeAllListeners('error');
-    socket.on('error', (error) => log.debug({ reason: error.message }, 'a socket broke the protocol'));
-    // graphql-ws puts into the reason what the client sent, such as the id of an operation, which may be longer than a
-    // reason can be: ws would throw.
-    const close = socket.close.bind(socket);
-    socket.close = (code, reason) => close(code, reason === undefined ? reason : shortened(String(reason)));
-    // Who does not take the answers is not asked for more questions: otherwise they would pile up here without bound.
-    socket.on('message', () => {
-      if (socket.bufferedAmount <= limits.bufferBytes || socket.isPaused) return;
-      socket.pause();
-      request.socket.once('drain', () => socket.resume());
-    });
-  });
-  return {
-    async close(): Promise<void> {
-      for (const client of sockets.clients) end(client, goingAway, stopping);
-      await disposable.dispose();
+    disconnected(connection) {
+      const { actor, id } = connection;
+      connection.actor = null;
+      if (actor) sessions.forget(actor, connection);
+      if (id !== null) observer.disconnected(id);
+    },
+    failed(connection, error) {
+      log.error({ err: error }, 'a message could not be dealt with');
+      connection.close(CloseCode.InternalServerError, 'Internal server error');
+    },
+    async perform(connection, operation, payload) {
+      if (connection.operationCount > limits.operationsPerSocket) {
+        const message = `a socket has at most ${limits.operationsPerSocket} operations open`;
+        return operation.refuse([new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } })]);
+      }
+      const prepared = await prepare(connection, payload);
+      if ('errors' in prepared) return operation.refuse(prepared.errors);
+      const { args, execute } = prepared;
+      const kind = getOperationAST(args.document, args.operationName)?.operation;
+      if (kind === undefined) return operation.refuse([new GraphQLError('Unable to identify operation')]);
+      if (kind !== 'subscription') return operation.answer(await front.onSocket.execute(args, execute));
+      await subscribe(operation, args);
     },
   };
-}
 
-/** A reason has at most 123 bytes; a character that is cut apart takes up to three again. */
-function shortened(reason: string): string {
-  return Buffer.from(reason).subarray(0, 120).toString();
-}
+  async function subscribe(operation: SocketOperation, args: ExecutionArgs): Promise<void> {
+    const results = await subscriptions.subscribe(args);
+    if (Symbol.asyncIterator in results) operation.follow(results);
+    else operation.answer(front.onSocket.notOpened(args, results));
+  }
 
-function isOpen(socket: WebSocket): boolean {
-  return socket.readyState === socket.OPEN;
-}
+  async function prepare(
+    connection: Connection,
+    params: SubscribePayload,
+  ): Promise<
+    | { readonly errors: readonly GraphQLError[] }
+    | { readonly args: ExecutionArgs; readonly execute: (args: ExecutionArgs) => Promise<ExecutionResult> }
+  > {
+    const startedAt = performance.now();
+    const { actor, id } = connection;
+    // Each operation has a request id of its own; the socket's names where it came from.
+    const origin = { ...connection.origin, requestId: randomUUID() };
+    const renewToken = (token: string) =>
+      actor ? renewSession({ sessions, authentication }, connection, actor, token, origin) : Promise.resolve();
+    const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
+      ...(actor && id !== null ? { actor, connectionId: id, renewToken } : {}),
+      origin,
+      params,
+    });
+    const asker = { origin, actor, connectionId: id };
+    const { operationName, variables } = params;
+    const refused = (errors: readonly unknown[], document: DocumentNode | null) => ({
+      errors: front.onSocket.refused({ errors, document, operationName, asker, startedAt }),
+    });
+    let document: DocumentNode;
+    try {
+      document = parse(front.onSocket.queryOf(params));
+    } catch (error) {
+      return refused([error], null);
+    }
+    const errors = validate(schema, document);
+    if (errors.length > 0) return refused(errors, document);
+    const contextValue = await contextFactory();
+    return { args: { schema, document, operationName, variableValues: variables, contextValue }, execute };
+  }
 
-/** How long a client has to answer that its socket is being closed; then it is cut. */
-const closeWithin = 5_000;
+  // What extensions there are would change the frames that are written beside `ws`.
+  const sockets = new WebSocketServer({
+    server,
+    path: graphqlPath,
+    maxPayload: limits.messageBytes,
+    perMessageDeflate: false,
+    handleProtocols,
+    WebSocket: ClientSocket,
+  });
 
-function end(socket: WebSocket, code: number, reason: string): void {
-  socket.close(code, reason);
-  const timer = setTimeout(() => socket.terminate(), closeWithin);
-  socket.once('close', () => clearTimeout(timer));
-}
+  function onMessage(this: WebSocket, data: unknown): void {
+    const connection = connectionOf(this);
+    if (!connection) return;
+    void connection.receive(String(data));
+    // Who does not take the answers is not asked for more questions: otherwise they would pile up here without bound.
+    if (!this.isPaused && connection.frames.whenTaken(() => this.resume())) this.pause();
+  }
 
-function onSocket(args: ExecutionArgs): OnSocket {
-  return args.rootValue as OnSocket;
+  function onPong(this: WebSocket): void {
+    connectionOf(this)?.beaten();
+  }
+
+  function onClose(this: WebSocket): void {
+    connectionOf(this)?.closed();
+  }
+
+  // It is the client's: a message too large, a broken frame.
+  function onError(error: Error): void {
+    log.debug({ reason: error.message }, 'a socket broke the protocol');
+  }
+
+  // `ws` repeats the errors of the HTTP server; who listens reports them.
+  sockets.on('error', () => undefined);
+  sockets.on('connection', (socket, request) => {
+    socket.on('error', onError);
+    if (socket.protocol === '') {
+      socket.close(CloseCode.SubprotocolNotAcceptable, 'Subprotocol not acceptable');
+      return;
+    }
+    const frames = new FrameWriter(socket, request.socket, gatherer, limits.bufferBytes);
+    socket.connection = new Connection(host, socket, frames, originOf(request));
+    socket.on('message', onMessage);
+    socket.on('pong', onPong);
+    socket.on('close', onClose);
+  });
+
+  return {
+    async close(): Promise<void> {
+      heartbeat.stop();
+      for (const socket of sockets.clients) {
+        if (socket.connection) socket.connection.end(null);
+        else socket.terminate();
+      }
+      await new Promise<void>((resolve) => sockets.close(() => resolve()));
+    },
+  };
 }
 
 /** Who it is; null for nobody, 'unknown' while that cannot be found out. */

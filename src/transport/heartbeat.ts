@@ -1,0 +1,38 @@
+/** What has to show from time to time that it is alive. */
+export interface Living {
+  /** Asks it. A second time without an answer to the first: it is dead. */
+  beat(): void;
+}
+
+/** Pings of many sockets are spread over the interval instead of holding up everybody at its end. */
+const spreadOver = 16;
+
+/** Asks each of its members once in every interval (milliseconds), by one timer for all of them. */
+export function createHeartbeat(every: number) {
+  const slots = Array.from({ length: spreadOver }, () => new Set<Living>());
+  let joined = 0;
+  let turn = 0;
+  const timer = setInterval(
+    () => {
+      turn = (turn + 1) % spreadOver;
+      for (const member of slots[turn] ?? []) member.beat();
+    },
+    Math.max(every / spreadOver, 1),
+  );
+  timer.unref();
+
+  return {
+    /** @returns its place, by which it leaves. */
+    join(member: Living): number {
+      const place = joined++ % spreadOver;
+      slots[place]?.add(member);
+      return place;
+    },
+    leave(member: Living, place: number): void {
+      slots[place]?.delete(member);
+    },
+    stop: () => clearInterval(timer),
+  };
+}
+
+export type Heartbeat = ReturnType<typeof createHeartbeat>;

@@ -1,0 +1,174 @@
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect, type Socket } from 'node:net';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { bytesOf, createGatherer, FrameWriter } from '../../src/transport/frames.ts';
+import { waitFor } from '../support/waiting.ts';
+
+const servers: Server[] = [];
+const networks: Socket[] = [];
+afterAll(() => {
+  for (const network of networks) network.destroy();
+  for (const server of servers) server.close();
+});
+
+const gatherer = createGatherer();
+
+/** A socket as a server has it, and all bytes that its client got after the handshake. */
+async function open(limit = 1_000_000) {
+  const server = createServer();
+  servers.push(server);
+  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+  const opened = new Promise<{ socket: WebSocket; network: Socket }>((resolve) => {
+    sockets.on('connection', (socket, request) => resolve({ socket, network: request.socket }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
+  networks.push(client);
+  let received = Buffer.alloc(0);
+  client.on('data', (chunk) => {
+    received = Buffer.concat([received, chunk]);
+  });
+  client.write(
+    'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
+      `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
+  );
+  const { socket, network } = await opened;
+  const body = () => received.subarray(received.indexOf('\r\n\r\n') + 4);
+  await waitFor('the handshake', () => received.includes('\r\n\r\n'));
+  return {
+    socket,
+    client,
+    network,
+    writer: new FrameWriter(socket, network, gatherer, limit),
+    body,
+    async until(length: number) {
+      await waitFor(
+        () => `${length} bytes; so far ${body().length}`,
+        () => body().length >= length,
+      );
+      return body();
+    },
+  };
+}
+
+const nobody = { resume: () => undefined };
+
+/** Text messages in the order in which they stand in these bytes; control frames by their opcode. */
+function messagesIn(bytes: Buffer): (string | number)[] {
+  const messages: (string | number)[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const opcode = (bytes[at] ?? 0) & 0x0f;
+    const short = (bytes[at + 1] ?? 0) & 0x7f;
+    const extended = short === 126 ? 2 : short === 127 ? 8 : 0;
+    const start = at + 2 + extended;
+    const length =
+      short === 126 ? bytes.readUInt16BE(at + 2) : short === 127 ? Number(bytes.readBigUInt64BE(at + 2)) : short;
+    messages.push(opcode === 1 ? bytes.subarray(start, start + length).toString() : opcode);
+    at = start + length;
+  }
+  return messages;
+}
+
+describe('R2 frames of shared results', () => {
+  test.each([
+    ['the shortest', ''],
+    ['of 125 bytes', 'a'.repeat(123)],
+    ['of 126 bytes', 'a'.repeat(124)],
+    ['of 127 bytes', 'a'.repeat(125)],
+    ['of 65,535 bytes', 'a'.repeat(65_533)],
+    ['of 65,536 bytes', 'a'.repeat(65_534)],
+    ['of a megabyte', 'a'.repeat(1_000_000)],
+    ['in an alphabet of two bytes', 'ä'.repeat(61)],
+    ['in a script of three bytes', '漢'.repeat(21_844)],
+    ['with what is no character alone', '👍🏽\u{1F469}\u200D\u{1F469}\u0000 "\\ \uD800'],
+  ])('%s are those that ws would send', async (_what, text) => {
+    const [theirs, ours] = [await open(), await open()];
+    theirs.socket.send(`{${text}}`);
+    ours.writer.write('{', bytesOf(text), nobody);
+    const expected = await theirs.until(Buffer.byteLength(text) + 4);
+    await waitFor('as many bytes', () => theirs.body().length === expected.length && ours.body().length > 0);
+    expect(Buffer.compare(await ours.until(theirs.body().length), theirs.body())).toBe(0);
+  });
+
+  test('carry the head of each socket, also where the same result goes to heads of other lengths', async () => {
+    const opened = await open();
+    const heads = [
+      '{"id":"1","payload":',
+      '{"id":"2","payload":',
+      '{"id":"drei und zwanzig","payload":',
+      '{"id":"1","payload":',
+    ];
+    const bodies = ['{"a":1}', '{"a":1}', '{"a":1}', '{"b":22}'];
+    for (const [index, head] of heads.entries())
+      opened.writer.write(bytesOf(head), bytesOf(bodies[index] ?? ''), nobody);
+    opened.writer.flush();
+    await waitFor('all', () => messagesIn(opened.body()).length === 4);
+    expect(messagesIn(opened.body())).toEqual(heads.map((head, index) => `${head}${bodies[index]}}`));
+  });
+
+  test('stay in order with answers, pings and the close, which nothing follows', async () => {
+    const { socket, writer, body } = await open();
+    const expected: (string | number)[] = [];
+    for (let round = 0; round < 30; round++) {
+      for (let index = 0; index < round % 4; index++) {
+        writer.write('{', `"next":"${round} ${index}"`, nobody);
+        expected.push(`{"next":"${round} ${index}"}`);
+      }
+      writer.flush();
+      if (round % 3 === 0) {
+        socket.ping();
+        expected.push(9);
+      } else {
+        socket.send(`answer ${round}`);
+        expected.push(`answer ${round}`);
+      }
+    }
+    writer.write('{', '"before":"the close"', nobody);
+    writer.flush();
+    socket.close(1001);
+    writer.write('{', '"after":"the close"', nobody);
+    writer.flush();
+    expected.push('{"before":"the close"}', 8);
+    await waitFor('all', () => messagesIn(body()).length >= expected.length);
+    expect(messagesIn(body())).toEqual(expected);
+  });
+
+  test('of a busy socket are gathered into fewer writes, in their order, and none stays behind', async () => {
+    const { network, writer, body } = await open();
+    const before = network.bytesWritten;
+    const expected: string[] = [];
+    for (let index = 0; index < 100; index++) {
+      writer.write('{', `"index":${index}`, nobody);
+      expected.push(`{"index":${index}}`);
+    }
+    // The first has gone at once; of the others none, unless a hundred calls took longer than they are gathered for.
+    expect(network.bytesWritten).toBeGreaterThan(before);
+    await waitFor('all', () => messagesIn(body()).length === expected.length);
+    expect(messagesIn(body())).toEqual(expected);
+  });
+
+  test('that a socket does not take make who wrote them wait, and it is told when they are taken', async () => {
+    const { client, writer, body } = await open(1_024);
+    client.pause();
+    let resumed = 0;
+    const waiting = { resume: () => resumed++ };
+    const text = 'x'.repeat(100_000);
+    let count = 1;
+    while (writer.write('{', text, waiting)) count++;
+    expect(count).toBeGreaterThan(1);
+    expect(resumed).toBe(0);
+    client.resume();
+    await waitFor('the resumption', () => resumed === 1);
+    await waitFor('all', () => body().length === count * (100_000 + 2 + 10));
+  });
+
+  test('are dropped for a socket that is closed', async () => {
+    const { socket, writer, body } = await open();
+    socket.terminate();
+    expect(writer.write('{', '"late":1', nobody)).toBe(true);
+    writer.flush();
+    await waitFor('the end', () => socket.readyState === socket.CLOSED);
+    expect(body()).toHaveLength(0);
+  });
+});
