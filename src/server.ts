@@ -30,6 +30,7 @@ import { createGraphql, graphqlPath } from './transport/graphql.ts';
 import { createHttpServer, createOriginOf } from './transport/http.ts';
 import { createMetrics, type Metrics } from './transport/metrics.ts';
 import { readPersistedOperations } from './transport/persistedOperations.ts';
+import { createPlainRequests } from './transport/plainRequests.ts';
 import { createRateLimits, type RateLimits } from './transport/rateLimits.ts';
 import { createSessions } from './transport/sessions.ts';
 import { type ConnectionObserver, serveWebSockets } from './transport/websocket.ts';
@@ -191,6 +192,8 @@ export async function startApi(
   });
   const server = createHttpServer({
     yoga,
+    plainRequests: (compress) =>
+      createPlainRequests({ front, authentication, callerFor, compress, bodyBytes: requests.bodyBytes }),
     checks: { database: () => database.ping(), events: () => bus.ping() },
     originOf,
     corsOrigins,

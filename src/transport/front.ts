@@ -4,15 +4,22 @@ import type { RequestConfig } from '../config.ts';
 import type { Context } from '../graphql/context.ts';
 import { createDocuments } from '../graphql/documents.ts';
 import { withoutHttp } from '../graphql/errors.ts';
+import { createExecute } from '../graphql/execution.ts';
 import { limitRules } from '../graphql/operationLimits.ts';
 import { schema } from '../graphql/schema.ts';
 import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { createAdmission, type OperationContext } from './admission.ts';
-import { type RatesByRequest, useGuards } from './guarding.ts';
+import { guardExecution, type RatesByRequest, rateHeaders, useGuards } from './guarding.ts';
 import type { Metrics } from './metrics.ts';
 import { type Asker, askerOf, codesOf, createOperationLog, operationOf, useOperationLog } from './operationLog.ts';
-import { type PersistedOperations, queryOf, useRegistered } from './persistedOperations.ts';
+import {
+  type OperationParams,
+  type PersistedOperations,
+  queryOf,
+  textOf,
+  useRegistered,
+} from './persistedOperations.ts';
 import type { RateLimits } from './rateLimits.ts';
 import { type FrameAncestors, usePagePolicy, useRequestChecks } from './requestChecks.ts';
 import { guardSubscriptions } from './subscriptions.ts';
@@ -32,6 +39,20 @@ export interface Front {
     /** A subscription that does not stand. */
     notOpened(args: ExecutionArgs, result: ExecutionResult): ExecutionResult;
   };
+  readonly overHttp: {
+    /**
+     * The document that a request brings, or names by its hash, if it was found valid lately. Null for all others, also
+     * those that are to be refused.
+     */
+    documentOf(params: OperationParams): DocumentNode | null;
+    /** @returns the result with masked errors, and the headers that say where the caller stands. */
+    execute(args: ExecutionArgs, startedAt: number): Promise<Executed>;
+  };
+}
+
+export interface Executed {
+  readonly result: ExecutionResult;
+  readonly rateHeaders: readonly (readonly [string, string])[];
 }
 
 /** An operation that was not even begun. */
@@ -58,15 +79,20 @@ export function createFront(deps: {
   const { operation: limits, introspection } = requests;
   const documents = createDocuments(schema, limitRules(limits, introspection), limits.tokens);
   const rates: RatesByRequest = new WeakMap();
-  const admission = createAdmission(requests.operation, rateLimits, ({ request }, rate) => {
-    if (request) rates.set(request, rate);
+  const admission = createAdmission(requests.operation, rateLimits, (context, rate) => {
+    rates.set(context.request ?? context, rate);
     if (rate.retryAfter !== null) metrics.rateLimited();
   });
+  const execute = guardExecution({ requests, admission, mask, execute: createExecute(schema) });
   const operations = createOperationLog(log, metrics.operationFinished(persisted.names), metrics.subscriptionOpened);
 
-  function finish(args: ExecutionArgs, result: ExecutionResult, startedAt: number): ExecutionResult {
+  function tell(args: ExecutionArgs, result: ExecutionResult, startedAt: number): void {
     const asker = askerOf(args.contextValue as OperationContext);
     operations.finished(operationOf(args.document, args.operationName, asker, startedAt), codesOf(result));
+  }
+
+  function finish(args: ExecutionArgs, result: ExecutionResult, startedAt: number): ExecutionResult {
+    tell(args, result, startedAt);
     return result.errors ? { ...result, errors: result.errors.map(withoutHttp) } : result;
   }
 
@@ -77,7 +103,7 @@ export function createFront(deps: {
       useRequestChecks(),
       usePagePolicy(frameAncestors),
       useRegistered(persisted, requests.persistedOnly),
-      useGuards({ requests, documents, admission, mask, rates }),
+      useGuards({ documents, mask, execute, rates }),
     ],
     subscriptions: guardSubscriptions(subscriptions, { admission, mask, operations, onDelivered: metrics.delivered }),
     onSocket: {
@@ -92,6 +118,18 @@ export function createFront(deps: {
         return finish(args, await execute(args), startedAt);
       },
       notOpened: (args, result) => finish(args, result, performance.now()),
+    },
+    overHttp: {
+      documentOf(params) {
+        const text = textOf(params, persisted, requests.persistedOnly);
+        return text === null ? null : documents.findValid(text);
+      },
+      async execute(args, startedAt) {
+        const result = await execute(args);
+        tell(args, result, startedAt);
+        const rate = rates.get(args.contextValue as OperationContext);
+        return { result, rateHeaders: rate ? rateHeaders(rate) : [] };
+      },
     },
   };
 }

@@ -1,27 +1,53 @@
-import type { ExecutionArgs, ExecutionResult, GraphQLError } from 'graphql';
+import type { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { RequestConfig } from '../config.ts';
 import type { Context } from '../graphql/context.ts';
 import type { Documents } from '../graphql/documents.ts';
+import type { Execute } from '../graphql/execution.ts';
 import { TimeoutError } from '../kernel/errors.ts';
 import type { Admission } from './admission.ts';
 import { type RateState, rateWindow } from './rateLimits.ts';
 
-/** Where callers stand, by request: for the headers of its answer. */
-export type RatesByRequest = WeakMap<Request, RateState>;
+/** Where callers stand, by request, or by context where there is no request of yoga's: for the headers of the answer. */
+export type RatesByRequest = WeakMap<object, RateState>;
 
 /**
- * Holds operations to their limits. WebSocket operations are parsed, validated and executed through the same plugins;
- * only subscriptions take another way (subscriptions.ts).
+ * Holds operations to their limits: lets them in, ends them in time, and tells their cost with the result, whose errors
+ * are masked.
  */
-export function useGuards(deps: {
+export function guardExecution(deps: {
   requests: RequestConfig;
-  documents: Documents;
   admission: Admission;
   mask: (error: unknown) => GraphQLError;
+  execute: Execute;
+}): Execute {
+  const { requests, admission, mask, execute } = deps;
+  return async (args) => {
+    try {
+      const { cost } = await admission(args);
+      const result = await within(requests.timeout, execute(args));
+      const masked = result.errors ? { ...result, errors: result.errors.map(mask) } : result;
+      if (cost === null) return masked;
+      const extensions = { ...result.extensions, cost: { requested: cost, limit: requests.operation.cost } };
+      return { ...masked, extensions };
+    } catch (error) {
+      return { errors: errorsOf(error).map(mask) };
+    }
+  };
+}
+
+/**
+ * The same for yoga, through which WebSocket operations are parsed, validated and executed too; only subscriptions take
+ * another way, which `guardSubscriptions` watches.
+ */
+export function useGuards(deps: {
+  documents: Documents;
+  mask: (error: unknown) => GraphQLError;
+  /** Guarded. */
+  execute: Execute;
   rates: RatesByRequest;
 }): Plugin<Context> {
-  const { requests, documents, admission, mask, rates } = deps;
+  const { documents, mask, execute, rates } = deps;
   return {
     onParse({ setParseFn }) {
       setParseFn((source) => documents.parse(String(source)));
@@ -32,18 +58,8 @@ export function useGuards(deps: {
         if (!valid) setResult(result.map(mask));
       };
     },
-    onExecute({ executeFn, setExecuteFn }) {
-      setExecuteFn(async (args: ExecutionArgs): Promise<ExecutionResult> => {
-        try {
-          const { cost } = await admission(args);
-          const result = await within(requests.timeout, executeFn(args) as Promise<ExecutionResult>);
-          if (cost === null) return result;
-          const extensions = { ...result.extensions, cost: { requested: cost, limit: requests.operation.cost } };
-          return { ...result, extensions };
-        } catch (error) {
-          return { errors: errorsOf(error).map(mask) };
-        }
-      });
+    onExecute({ setExecuteFn }) {
+      setExecuteFn(execute);
     },
     onResponse({ request, response }) {
       const rate = rates.get(request);
@@ -70,7 +86,7 @@ async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
 }
 
 /** As draft-ietf-httpapi-ratelimit-headers-06 names them: those that clients in use understand. */
-function rateHeaders(rate: RateState): readonly (readonly [string, string])[] {
+export function rateHeaders(rate: RateState): readonly (readonly [string, string])[] {
   return [
     ['ratelimit-limit', String(rate.limit)],
     ['ratelimit-policy', `${rate.limit};w=${rateWindow}`],

@@ -6,6 +6,7 @@ import { type Origin, requestIdFrom } from '../kernel/origin.ts';
 import { createCors } from './cors.ts';
 import { graphqlPath, type Yoga } from './graphql.ts';
 import type { Metrics } from './metrics.ts';
+import type { Compress, PlainRequests } from './plainRequests.ts';
 import { securityHeaders, tenantOfPage } from './requestChecks.ts';
 import { endStalled } from './stalled.ts';
 
@@ -25,6 +26,7 @@ const patience: ServerOptions = {
 /** Routes by path: GraphQL, and what those ask who operate the server. */
 export function createHttpServer(deps: {
   yoga: Yoga;
+  plainRequests: (compress: Compress) => PlainRequests;
   checks: Readonly<Record<string, Check>>;
   originOf: (request: IncomingMessage) => Origin;
   corsOrigins: readonly string[];
@@ -33,7 +35,9 @@ export function createHttpServer(deps: {
 }): Server {
   const { yoga, checks, originOf, corsOrigins, metrics } = deps;
   const allowOrigin = createCors(corsOrigins);
-  const compress = compression({ filter: isCompressible });
+  // The types of `compression` ask for Express; it uses nothing but what node:http has.
+  const compress = compression({ filter: isCompressible }) as Compress;
+  const answerPlainly = deps.plainRequests(compress);
   const server = createServer(patience, (request, response) => {
     const path = request.url?.split('?', 1)[0];
     const origin = originOf(request);
@@ -44,9 +48,8 @@ export function createHttpServer(deps: {
     switch (path) {
       case graphqlPath:
         if (allowOrigin(request, response)) return;
-        // The types of `compression` ask for Express; it uses nothing but what node:http has.
-        compress(request as Parameters<typeof compress>[0], response as Parameters<typeof compress>[1], () => {
-          void yoga.handle(request, response, { origin });
+        answerPlainly(request, response, origin, () => {
+          compress(request, response, () => void yoga.handle(request, response, { origin }));
         });
         return;
       case '/healthz':

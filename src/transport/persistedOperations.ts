@@ -93,26 +93,36 @@ export function useRegistered(operations: PersistedOperations, only: boolean): P
   });
 }
 
-const extensions = z.object({
-  persistedQuery: z.object({ version: z.literal(1), sha256Hash: z.string() }),
-});
+/** What a client asks for, as far as it is about which operation. */
+export interface OperationParams {
+  readonly query?: string | null | undefined;
+  readonly extensions?: Record<string, unknown> | null | undefined;
+}
+
+/**
+ * The text that a client sends, or that of which it sends the hash; null where it may not be asked for, or is not known.
+ * @see queryOf, which says why.
+ */
+export function textOf(params: OperationParams, operations: PersistedOperations, only: boolean): string | null {
+  if (params.query) return only ? null : params.query;
+  const hash = hashOf(params.extensions);
+  return hash === null ? null : operations.find(hash);
+}
+
+/** By hand: every request of a client that registers its operations comes by. */
+function hashOf(given: OperationParams['extensions']): string | null {
+  const named = given?.persistedQuery;
+  if (typeof named !== 'object' || named === null || !('version' in named) || named.version !== 1) return null;
+  return 'sha256Hash' in named && typeof named.sha256Hash === 'string' ? named.sha256Hash : null;
+}
 
 /**
  * The same for an operation on a WebSocket, whose query is empty where it is named by its hash.
  * @throws GraphQLError
  */
-export function queryOf(
-  params: { readonly query: string; readonly extensions?: Record<string, unknown> | null | undefined },
-  operations: PersistedOperations,
-  only: boolean,
-): string {
-  if (params.query) {
-    if (only) throw new GraphQLError(onlyPersisted.message, { extensions: onlyPersisted.extensions });
-    return params.query;
-  }
-  const named = extensions.safeParse(params.extensions);
-  if (!named.success) throw new GraphQLError(nothingAsked.message, { extensions: nothingAsked.extensions });
-  const query = operations.find(named.data.persistedQuery.sha256Hash);
-  if (query === null) throw new GraphQLError(notFound.message, { extensions: notFound.extensions });
-  return query;
+export function queryOf(params: OperationParams, operations: PersistedOperations, only: boolean): string {
+  const text = textOf(params, operations, only);
+  if (text !== null) return text;
+  const refusal = params.query ? onlyPersisted : hashOf(params.extensions) === null ? nothingAsked : notFound;
+  throw new GraphQLError(refusal.message, { extensions: refusal.extensions });
 }

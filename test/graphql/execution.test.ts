@@ -1,0 +1,354 @@
+import { readFileSync } from 'node:fs';
+import {
+  buildSchema,
+  type DocumentNode,
+  type ExecutionResult,
+  execute,
+  type GraphQLSchema,
+  getNamedType,
+  getOperationAST,
+  isLeafType,
+  isObjectType,
+  parse,
+  validate,
+} from 'graphql';
+import { describe, expect, test } from 'vitest';
+import { createContext } from '../../src/graphql/context.ts';
+import { createExecute } from '../../src/graphql/execution.ts';
+import { schema } from '../../src/graphql/schema.ts';
+import { createTestDatabase } from '../services/database.ts';
+import { attempt, createRoom, send } from '../support/acting.ts';
+import { createHostileDocuments } from '../support/hostileDocuments.ts';
+import { textAt } from '../support/json.ts';
+import { person } from '../support/people.ts';
+import { createRandom } from '../support/random.ts';
+import { startServer } from '../support/server.ts';
+
+type Variables = Readonly<Record<string, unknown>>;
+
+/** Compares what a query gives, executed by graphql-js, with what it gives when it comes again and again. */
+function comparison(of: GraphQLSchema, contextValue: () => unknown, rootValue?: unknown) {
+  let compiled = 0;
+  const run = createExecute(of, () => compiled++);
+  return {
+    compiled: () => compiled,
+    async compare(document: DocumentNode, variableValues: Variables = {}, operationName?: string) {
+      const args = () => ({
+        schema: of,
+        document,
+        variableValues,
+        operationName,
+        rootValue,
+        contextValue: contextValue(),
+      });
+      const expected = shown(await execute(args()));
+      for (let turn = 0; turn < 4; turn++) expect(shown(await run(args()))).toBe(expected);
+      return expected;
+    },
+  };
+}
+
+/** As it goes to the client; errors of fields beside each other come in no particular order. */
+function shown({ errors, ...result }: ExecutionResult): string {
+  return JSON.stringify({ ...result, errors: errors?.map((error) => JSON.stringify(error)).sort() });
+}
+
+function parsed(text: string): DocumentNode | null {
+  try {
+    return parse(text);
+  } catch {
+    return null;
+  }
+}
+
+const server = await startServer({ databaseUrl: await createTestDatabase() });
+const ana = await server.signIn(person('acme', 'Ana', 'admin'));
+const ben = await server.signIn(person('acme', 'Ben'));
+const roomId = await createRoom(ana, { kind: 'GROUP', name: 'one' });
+const channelId = await createRoom(ana, { kind: 'CHANNEL', name: 'two' });
+await attempt(ana, 'addMembers', { roomId, userIds: [ben.id] });
+const first = await send(ana, roomId, 'the first <!room>');
+await send(ben, roomId, `an answer to <@${ana.id}>`, { replyToId: first.id });
+const edited = await send(ben, roomId, 'before');
+await attempt(ben, 'editMessage', { messageId: edited.id, body: 'after' });
+const deleted = await send(ben, roomId, 'gone');
+await attempt(ben, 'deleteMessage', { messageId: deleted.id });
+await attempt(ana, 'purgeMessages', { before: new Date().toISOString(), mode: 'SOFT', roomId: channelId });
+const caller = await server.callerOf(person('acme', 'Ana', 'admin'));
+const agent = await server.callerOf(person('acme', 'Ben'));
+const ours = comparison(schema, () => createContext(caller));
+const asAgent = comparison(schema, () => createContext(agent));
+const asNobody = comparison(schema, () => createContext(null));
+
+describe('G10 compiled queries', () => {
+  test('of our own front ends give what graphql-js gives', async () => {
+    const manifest: Record<string, string> = JSON.parse(
+      readFileSync(new URL('../../src/web/generated/persisted-documents.json', import.meta.url), 'utf8'),
+    );
+    const variables = { roomId, messageId: first.id, id: roomId, first: 2, last: 2, search: 'a' };
+    let queries = 0;
+    for (const text of Object.values(manifest)) {
+      const document = parse(text);
+      const operation = getOperationAST(document);
+      if (operation?.operation !== 'query') continue;
+      const wanted = new Set(operation.variableDefinitions?.map(({ variable }) => variable.name.value));
+      const given = Object.entries(variables).filter(([name]) => wanted.has(name) && name !== 'last');
+      expect(await ours.compare(document, Object.fromEntries(given))).not.toContain('"errors"');
+      await asAgent.compare(document, Object.fromEntries(given));
+      await asNobody.compare(document, {});
+      queries++;
+    }
+    expect(queries).toBeGreaterThan(2);
+    expect(ours.compiled()).toBeGreaterThanOrEqual(queries);
+  });
+
+  test('over the types of the schema, with what Prisma reads for nested fields, give the same', async () => {
+    const everything = `query All($roomId: ID!, $ids: [ID!]!, $last: Int = 50, $shown: Boolean! = true, $hidden: Boolean!) {
+      viewer { ...Person role permissions tokenExpiresAt }
+      room(id: $roomId) {
+        ...Parts
+        creator { ...Who createdAt }
+        viewerMember { role muted actor { name } }
+        newest: messages(last: $last) { edges { cursor node { ...Said } } pageInfo { hasNextPage startCursor } }
+        oldest: messages(first: 1) { nodes { ...Said } }
+        members(first: 1) { nodes { actor { ...Who } readCursor } pageInfo { endCursor } }
+        skipped: name @skip(if: $shown)
+        left: name @include(if: $hidden)
+        lastMessage @include(if: $shown) { ...Said body @skip(if: $hidden) }
+      }
+      nodes(ids: $ids) { __typename id ... on Room { title: name creator { name } } ... on Message { ...Said } ... on Actor { name } }
+      rooms(first: 10, list: CHANNELS) { nodes { ...Parts creator { name } } }
+    }
+    fragment Person on Viewer { actor { ...Who } }
+    fragment Who on Actor { __typename id name ... on User { email role } }
+    fragment Parts on Room { id kind name topic unreadCount viewerPermissions memberCount lastActivityAt }
+    fragment Said on Message {
+      id kind body createdAt editedAt deletedAt author { ...Who } mentions { id } replyTo { id body author { name } }
+      replies(first: 5) { nodes { id } } edits { nodes { body editor { ...Who } } } room { id creator { name } }
+    }`;
+    const document = parse(everything);
+    expect(validate(schema, document)).toEqual([]);
+    const ids = [roomId, first.id, ben.id, channelId, 'room_00000000000000000000000000'];
+    const result = await ours.compare(document, { roomId, ids, hidden: false });
+    expect(result).toContain('"after"');
+    expect(result).not.toContain('"errors"');
+    await ours.compare(document, { roomId, ids: [], hidden: true, shown: false, last: 1 });
+    await ours.compare(document, { roomId, ids: 'room_x', hidden: true });
+    await ours.compare(document, { roomId: null, ids, hidden: false });
+    await ours.compare(document, { roomId, ids, hidden: 'yes' });
+    await ours.compare(document, { roomId, ids, hidden: false, last: null });
+    await ours.compare(document, { roomId, ids, hidden: false, shown: null });
+    await asAgent.compare(document, { roomId, ids, hidden: false });
+    await asNobody.compare(document, { roomId, ids, hidden: false });
+  });
+
+  test('made at random over the whole schema give the same', { timeout: 120_000 }, async () => {
+    const random = createRandom('compiled queries');
+    const cursor = textAt(
+      (await ana.query(`{ room(id: "${roomId}") { messages { pageInfo { startCursor } } } }`)).data,
+      'room.messages.pageInfo.startCursor',
+    );
+    const ids = [roomId, roomId, channelId, first.id, edited.id, ana.id, ben.id, 'room_x'];
+    const { operation } = createHostileDocuments(schema, random, { ids, cursors: [cursor, 'AAAA'] });
+    let compared = 0;
+    let whole = 0;
+    while (compared < 250) {
+      const { query, variables } = operation();
+      // The time is another one each time, and so is where the viewer's stream stands.
+      if (!query.startsWith('query') || /serverTime|viewer.*cursor/s.test(query)) continue;
+      const document = parsed(query);
+      if (!document || validate(schema, document).length > 0) continue;
+      const side = random.pick([ours, ours, asAgent, asNobody]);
+      const result = await side.compare(document, variables);
+      if (!result.includes('"errors"')) whole++;
+      compared++;
+    }
+    expect(whole).toBeGreaterThan(30);
+    expect(ours.compiled()).toBeGreaterThan(60);
+  });
+
+  test('wait for nothing but resolvers: what has none is a leaf that is there already', () => {
+    for (const type of Object.values(schema.getTypeMap())) {
+      if (!isObjectType(type) || type.name.startsWith('__')) continue;
+      for (const field of Object.values(type.getFields())) {
+        const leaf = isLeafType(getNamedType(field.type));
+        expect(leaf || field.resolve !== undefined, `${type.name}.${field.name}`).toBe(true);
+      }
+    }
+  });
+});
+
+const odd = buildSchema(`
+  interface Pet { name: String! friend: Pet }
+  type Cat implements Pet { name: String! friend: Pet lives: Int! }
+  type Dog implements Pet { name: String! friend: Pet tricks: [String!]! }
+  union Thing = Cat | Dog | Box
+  enum Size { SMALL LARGE }
+  type Box { size: Size content: [Thing] must: Thing! }
+  input Filter { name: String = "Tom" sizes: [Size!] = [SMALL] nested: Filter }
+  type Query {
+    text(value: String = "default", list: [Int], filter: Filter, size: Size): String
+    maybe(fail: String): String
+    must(fail: String): String!
+    maybeList(fail: String): [String]
+    mustList(fail: String): [String!]
+    box(fail: String): Box
+    mustBox(fail: String): Box!
+    pets: [Pet]
+    mustPets: [Pet!]!
+    things: [Thing]
+    number: Int
+    self: Query
+    mustSelf: Query!
+  }
+`);
+
+/** Whatever can go wrong, at once or later. */
+const root = (() => {
+  const now = (fail: unknown, value: unknown) => {
+    if (fail === 'throw') throw new Error('thrown');
+    if (fail === 'null') return null;
+    if (fail === 'error') return new Error('given');
+    if (fail === 'wrong') return {};
+    return value;
+  };
+  const later = async (fail: unknown, value: unknown) => now(String(fail).replace('later ', ''), value);
+  const give = (value: unknown) => (args: Variables) =>
+    String(args.fail).startsWith('later') ? later(args.fail, value) : now(args.fail, value);
+  const list = (args: Variables) =>
+    args.fail === 'item'
+      ? ['a', null, 'c']
+      : args.fail === 'item throws'
+        ? ['a', Promise.reject(new Error('item')), 'c']
+        : give(['a', 'b'])(args);
+  const tom = { __typename: 'Cat', name: 'Tom', lives: 9 };
+  const rex = { __typename: 'Dog', name: 'Rex', tricks: ['sit', null], friend: tom };
+  const values: Record<string, unknown> = {
+    text: (args: Variables) => JSON.stringify(Object.entries(args).sort(([one], [other]) => (one < other ? -1 : 1))),
+    maybe: give('maybe'),
+    must: give('must'),
+    maybeList: list,
+    mustList: list,
+    box: give({ size: 'SMALL', content: [tom, null, rex], must: tom }),
+    mustBox: give({ size: 'HUGE', content: null, must: null }),
+    pets: [tom, rex, { __typename: 'Nobody' }, null],
+    mustPets: async () => [tom, null],
+    things: async () => [tom, Promise.resolve({ __typename: 'Box', size: 'LARGE', must: tom })],
+    number: () => 'not a number',
+    self: () => values,
+    mustSelf: async () => values,
+  };
+  for (const type of Object.values(odd.getTypeMap())) {
+    if (!isObjectType(type) || type.name.startsWith('__')) continue;
+    for (const field of Object.values(type.getFields())) {
+      field.resolve = (source, args) => {
+        const value = source[field.name];
+        return typeof value === 'function' ? value(args) : value;
+      };
+    }
+  }
+  return values;
+})();
+
+const fails = [
+  '',
+  'throw',
+  'null',
+  'error',
+  'wrong',
+  'later throw',
+  'later null',
+  'later error',
+  'item',
+  'item throws',
+];
+
+describe('G10 compiled queries of a schema where everything goes wrong', () => {
+  const { compare, compiled } = comparison(odd, () => ({}), root);
+
+  test.each(fails)('give the same data and errors: %s', async (fail) => {
+    const given = JSON.stringify(fail);
+    for (const field of ['maybe', 'must', 'maybeList', 'mustList']) {
+      await compare(parse(`{ ${field}(fail: ${given}) }`));
+      await compare(parse(`{ a: text self { maybe ${field}(fail: ${given}) b: text } c: text }`));
+      await compare(parse(`{ a: text mustSelf { maybe ${field}(fail: ${given}) self { must } } }`));
+      await compare(parse(`query ($fail: String) { x: ${field}(fail: $fail) y: ${field} }`), { fail });
+    }
+    for (const box of ['box', 'mustBox']) {
+      await compare(parse(`{ ${box}(fail: ${given}) { size content { __typename ... on Pet { name } } } number }`));
+      await compare(parse(`{ self { ${box}(fail: ${given}) { must { ... on Cat { lives } } } } maybe }`));
+    }
+  });
+
+  test('of unions, interfaces, fragments and aliases give the same', async () => {
+    for (const text of [
+      '{ pets { __typename name friend { name ... on Cat { lives } } } }',
+      '{ pets { ...P } } fragment P on Pet { name ... on Dog { tricks friend { ...Q } } } fragment Q on Cat { lives n: name }',
+      '{ mustPets { name } maybe }',
+      '{ things { ... on Box { size must { ... on Cat { name } } } ... on Pet { name } } }',
+      '{ a: pets { name } a: pets { friend { name } } maybe maybe b: maybe }',
+      '{ z: maybe a: text z: maybe m: self { maybe } m: self { text must } }',
+      '{ number maybe }',
+      '{ __typename self { __typename } __schema { queryType { name } } __type(name: "Box") { fields { name } } }',
+    ]) {
+      await compare(parse(text));
+    }
+  });
+
+  test('are not compiled where that would take long, or give something else', async () => {
+    const before = compiled();
+    const nested = (depth: number) => `{ pets ${'{ friend '.repeat(depth)} { name } ${'}'.repeat(depth)} }`;
+    await compare(parse(nested(20)));
+    await compare(parse('query ($filter: Filter) { text(filter: $filter) }'), { filter: { nested: {} } });
+    for (const text of [
+      'query ($name: String) { text(filter: { name: $name }) }',
+      'query ($item: Int) { text(list: [1, $item]) }',
+      'fragment F on Query { maybe @skip(if: $no) } query ($no: Boolean = true) { ...F text }',
+    ]) {
+      await compare(parse(text));
+      await compare(parse(text), { name: null, item: null, no: null });
+      await compare(parse(text), { name: 'a', item: 2, no: false });
+    }
+    const unfolding = (index: number) =>
+      `fragment F${index} on Query { a: self { ...F${index + 1} } b: self { ...F${index + 1} } }`;
+    await compare(
+      parse(
+        `{ ...F0 } ${Array.from({ length: 9 }, (_, index) => unfolding(index)).join(' ')} fragment F9 on Query { maybe }`,
+      ),
+    );
+    expect(compiled()).toBe(before);
+    await compare(parse(nested(3)));
+    expect(compiled()).toBe(before + 1);
+  });
+
+  test('with variables, defaults and values that do not fit give the same', async () => {
+    const document = parse(`query ($value: String = "given", $list: [Int], $size: Size, $yes: Boolean! = true) {
+      text(value: $value, list: $list, size: $size)
+      literal: text(list: [1, 2], filter: { nested: { name: "a", sizes: [LARGE] } }, size: LARGE)
+      bare: text
+      maybe @include(if: $yes)
+      must @skip(if: $yes)
+      self @include(if: $yes) { maybe @skip(if: $yes) text @include(if: $yes) @skip(if: false) }
+      ... @include(if: $yes) { other: maybe ... on Query @skip(if: $yes) { another: maybe } }
+    }`);
+    for (const variables of [
+      {},
+      { value: null, list: [1, null], size: 'SMALL', yes: false },
+      { value: 'x', list: 5, yes: true },
+      { value: 5 },
+      { list: ['a'] },
+      { list: [1.5] },
+      { size: 'HUGE' },
+      { yes: null },
+      { yes: 'true' },
+      { extra: 1 },
+    ]) {
+      await compare(document, variables);
+    }
+    const two = parse('query One { maybe } query Two { must }');
+    await compare(two, {}, 'Two');
+    await compare(two, {}, 'Three');
+    await compare(two);
+    expect(compiled()).toBeGreaterThan(50);
+  });
+});
