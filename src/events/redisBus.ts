@@ -34,6 +34,16 @@ export function createRedisBus(url: string, prefix: string, onError: (error: Err
     // It gives bytes, and the bus promises text.
     deserializer: (payload) => payload.toString(),
   });
+  let outgoing: (readonly [channel: string, payload: string])[] = [];
+
+  /** What a commit of many messages has to tell goes in one write. */
+  function send(): void {
+    const pipeline = publisher.pipeline();
+    for (const [channel, payload] of outgoing) pipeline.publish(channel, payload);
+    outgoing = [];
+    pipeline.exec().catch(() => undefined);
+  }
+
   let mayHaveLost = false;
   const callbacks: (() => void)[] = [];
   subscriber.on('close', () => {
@@ -52,7 +62,9 @@ export function createRedisBus(url: string, prefix: string, onError: (error: Err
   });
   return {
     commands,
-    publish: (channel, payload) => void pubsub.publish(prefix + channel, payload).catch(() => undefined),
+    publish(channel, payload) {
+      if (outgoing.push([prefix + channel, payload]) === 1) queueMicrotask(send);
+    },
     async subscribe(channel, onPayload) {
       const standing = pubsub.subscribe<string>(prefix + channel, onPayload);
       // One that is given up waiting for will stand with the next connection, and so before `onReconnect` is called.
