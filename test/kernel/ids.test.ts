@@ -1,3 +1,5 @@
+import { randomUUID } from 'node:crypto';
+import { fromUUID } from 'typeid-js';
 import { describe, expect, test } from 'vitest';
 import { ValidationError } from '../../src/kernel/errors.ts';
 import { decodeId, derivedId, encodeId, newId, parseId } from '../../src/kernel/ids.ts';
@@ -15,6 +17,20 @@ describe('public ids', () => {
     const id = encodeId(type, uuid);
     expect(id).toMatch(new RegExp(`^${prefix}_[0-9a-z]{26}$`));
     expect(decodeId(id)).toEqual({ type, uuid });
+  });
+
+  test.each(types)('of a %s are TypeIDs', (type, prefix) => {
+    const uuids = [
+      '00000000-0000-0000-0000-000000000000',
+      'ffffffff-ffff-ffff-ffff-ffffffffffff',
+      newId().toUpperCase(),
+    ];
+    for (let count = 0; count < 1_000; count++) uuids.push(count % 2 === 0 ? newId() : randomUUID());
+    for (const uuid of uuids) expect(encodeId(type, uuid)).toBe(fromUUID(uuid.toLowerCase(), prefix));
+  });
+
+  test('are of UUIDs only', () => {
+    for (const text of ['', 'a', `${newId()}0`, newId().slice(1)]) expect(() => encodeId('Room', text)).toThrow();
   });
 
   test('sort by the time at which they were made', () => {
