@@ -42,13 +42,25 @@ export async function importSlackExport(database: Database, options: ImportOptio
   await people.save();
   const rooms = uniqueRooms(await source.rooms((problem) => addProblem(report, problem)), report);
   let done = 0;
-  for (const listed of rooms) {
-    const room = await readRoom(tenantId, listed, source, people, report, () => {
-      done++;
-    });
-    await people.save();
-    await writeRoom(database, room, report, options.markRead ?? false);
-    onProgress?.({ done, total: source.fileCount });
+  // While a room is written the next one is read: two rooms are in memory, and neither this process nor the database waits.
+  let writing = Promise.resolve();
+  try {
+    for (const listed of rooms) {
+      let files = 0;
+      const room = await readRoom(tenantId, listed, source, people, report, () => {
+        files++;
+      });
+      await writing;
+      await people.save();
+      writing = writeRoom(database, room, report, options.markRead ?? false).then(() => {
+        done += files;
+        onProgress?.({ done, total: source.fileCount });
+      });
+      // It is awaited before the next one; until then a failure of it is no unhandled one.
+      writing.catch(() => undefined);
+    }
+  } finally {
+    await writing;
   }
   for (const file of source.strayFolders(rooms.map(({ room }) => room))) {
     addProblem(report, { file, index: null, reason: 'is the folder of no room that is listed' });
