@@ -1,9 +1,14 @@
+import { importing } from './cases/import.ts';
 import { page } from './cases/page.ts';
 import { purge } from './cases/purge.ts';
 import { round, type Section, writeSection } from './harness/results.ts';
 
 /** Each measures one thing, tells on the way what it does, and gives its part of `bench/results.md`. */
-const cases: Readonly<Record<string, (print: (line: string) => void) => Promise<Section>>> = { page, purge };
+const cases: Readonly<Record<string, (print: (line: string) => void) => Promise<Section>>> = {
+  page,
+  import: importing,
+  purge,
+};
 
 const names = Object.keys(cases);
 const asked = process.argv.slice(2);

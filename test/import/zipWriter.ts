@@ -1,14 +1,15 @@
-import { crc32 } from 'node:zlib';
+import { crc32, deflateRawSync } from 'node:zlib';
 
 /** What to lie about, for tests of what a hostile file may claim. */
 interface Lies {
   readonly uncompressedSize?: number;
 }
 
-/** A zip file of these entries, uncompressed. */
+/** A zip file of these entries, uncompressed unless `packed` asks for it. */
 export function zipOf(
   files: Readonly<Record<string, string | Buffer>>,
   lies: Readonly<Record<string, Lies>> = {},
+  packed = false,
 ): Buffer {
   const locals: Buffer[] = [];
   const directory: Buffer[] = [];
@@ -18,8 +19,9 @@ export function zipOf(
     const data = Buffer.from(content);
     const claimed = lies[path]?.uncompressedSize;
     // A lie about the size only goes with the method that would unpack to it.
-    const method = claimed === undefined ? 0 : 8;
-    const sizes = [crc32(data), data.length, claimed ?? data.length] as const;
+    const method = claimed === undefined && !packed ? 0 : 8;
+    const stored = packed ? deflateRawSync(data) : data;
+    const sizes = [crc32(data), stored.length, claimed ?? data.length] as const;
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(20, 4);
@@ -36,9 +38,9 @@ export function zipOf(
     for (const [index, size] of sizes.entries()) entry.writeUInt32LE(size, 16 + 4 * index);
     entry.writeUInt16LE(name.length, 28);
     entry.writeUInt32LE(offset, 42);
-    locals.push(local, name, data);
+    locals.push(local, name, stored);
     directory.push(entry, name);
-    offset += local.length + name.length + data.length;
+    offset += local.length + name.length + stored.length;
   }
   const size = directory.reduce((sum, part) => sum + part.length, 0);
   const end = Buffer.alloc(22);
