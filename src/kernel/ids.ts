@@ -59,7 +59,8 @@ const written = Buffer.alloc(64);
  * here, as there are many in every answer; the library takes ten times as long.
  */
 export function encodeId(type: NodeType, uuid: string): string {
-  let end = written.latin1Write(idPrefixes[type], 0);
+  if (uuid.length !== 36) throw new Error('not a UUID');
+  let end = written.write(idPrefixes[type], 'latin1');
   written[end++] = underscore;
   let rest = 0;
   let bits = 2;
@@ -74,7 +75,7 @@ export function encodeId(type: NodeType, uuid: string): string {
     rest &= (1 << bits) - 1;
   }
   if (end !== idPrefixes[type].length + 27) throw new Error('not a UUID');
-  return written.latin1Slice(0, end);
+  return written.toString('latin1', 0, end);
 }
 
 /** The type and UUID of a public id, or null if it is not one of ours. */
