@@ -1,11 +1,17 @@
+import { fanOut } from './cases/fanOut.ts';
 import { importing } from './cases/import.ts';
 import { page } from './cases/page.ts';
 import { purge } from './cases/purge.ts';
+import { roomList } from './cases/roomList.ts';
+import { send } from './cases/send.ts';
 import { round, type Section, writeSection } from './harness/results.ts';
 
 /** Each measures one thing, tells on the way what it does, and gives its part of `bench/results.md`. */
 const cases: Readonly<Record<string, (print: (line: string) => void) => Promise<Section>>> = {
   page,
+  roomList,
+  send,
+  fanOut,
   import: importing,
   purge,
 };
