@@ -5,9 +5,10 @@ import path from 'node:path';
 import { z } from 'zod';
 import { roomPosition } from '../../src/events/position.ts';
 import { decodeId } from '../../src/kernel/ids.ts';
+import { type Contestant, showTheSame } from '../harness/agreement.ts';
 import { contest, type Target } from '../harness/contest.ts';
 import { deploy, startPeer } from '../harness/deployment.ts';
-import { answerOf, getting, overHttp, posting, type Served } from '../harness/http.ts';
+import { getting, overHttp, posting } from '../harness/http.ts';
 import type { Row, Section } from '../harness/results.ts';
 import { fill, type World } from '../harness/world.ts';
 
@@ -28,18 +29,12 @@ const ofPostGraphile = `query Page($roomId: UUID!, $before: BigInt!) {
   }
 }`;
 
-/** One of the servers, with what its answers show. */
-interface Contestant extends Served {
-  shown(answer: unknown): readonly Shown[];
-}
-
+/** A message as every contestant has to show it, with the ids of the database. */
 const message = z.object({
   id: z.string(),
   body: z.string(),
   author: z.object({ id: z.string(), name: z.string(), pictureUrl: z.string() }),
 });
-/** A message as every contestant has to show it, with the ids of the database. */
-type Shown = z.infer<typeof message>;
 
 const ofProsa = z.object({ data: z.object({ room: z.object({ messages: z.object({ nodes: z.array(message) }) }) }) });
 const ofPlain = z.object({ data: z.object({ messages: z.array(message) }) });
@@ -130,7 +125,7 @@ export async function page(print: (line: string) => void): Promise<Section> {
     };
 
     const all = [prosa, persisted, yoga, graphile, json];
-    await showTheSame(all);
+    await showTheSame(all, [0, 17, size.rooms - 1], 50);
     const rows: Row[] = [];
     for (const connections of [1, 16, 64]) {
       const options = { connections, databaseCpu };
@@ -151,7 +146,7 @@ export async function page(print: (line: string) => void): Promise<Section> {
       await measure('page of 50', prosa, against(yoga, { least: 1.3 }), against(graphile, { least: 2 }));
       await measure('page of 50, persisted operation', persisted, against(json, { least: 0.7 }));
     }
-    await showTheSame(all);
+    await showTheSame(all, [0, 17, size.rooms - 1], 50);
     return {
       rows,
       notes: [
@@ -162,21 +157,5 @@ export async function page(print: (line: string) => void): Promise<Section> {
   } finally {
     await deployment.stop();
     await rm(folder, { recursive: true });
-  }
-}
-
-/** Every contestant shows the same 50 messages of the same rooms. @throws where one does not. */
-async function showTheSame([first, ...others]: readonly Contestant[]): Promise<void> {
-  if (!first) return;
-  for (const room of [0, 17, size.rooms - 1]) {
-    const wanted = first.shown(await answerOf(first, room));
-    if (wanted.length !== 50) throw new Error(`${first.name} shows ${wanted.length} messages`);
-    for (const other of others) {
-      const shown = other.shown(await answerOf(other, room));
-      const at = wanted.findIndex((each, index) => JSON.stringify(each) !== JSON.stringify(shown[index]));
-      if (at >= 0 || shown.length !== wanted.length) {
-        throw new Error(`${other.name} shows ${JSON.stringify(shown[at])}, not ${JSON.stringify(wanted[at])}`);
-      }
-    }
   }
 }

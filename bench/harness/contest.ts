@@ -26,19 +26,14 @@ export interface Target {
 /** Alternating repetitions, so that a noisy machine is noisy to all. */
 const repetitions = 3;
 
-/**
- * Measures Prosa and its peers in turns and compares: the result is the ratio of Prosa to each peer within a repetition.
- * @param unit of what is compared, such as `requests/s`.
- */
-export async function contest(options: {
-  readonly title: string;
-  readonly unit: string;
-  readonly prosa: Contender;
-  readonly peers: readonly { readonly contender: Contender; readonly target: Target }[];
-  readonly print: (line: string) => void;
-}): Promise<Row[]> {
-  const { title, unit, prosa, peers, print } = options;
-  const contenders = [prosa, ...peers.map(({ contender }) => contender)];
+/** What was measured of each contender, in the order of the repetitions. */
+export type Readings = ReadonlyMap<Contender, readonly Reading[]>;
+
+/** @param unit of what is compared, such as `requests/s`. */
+export async function inTurns(
+  contenders: readonly Contender[],
+  { title, unit, print }: { readonly title: string; readonly unit: string; readonly print: (line: string) => void },
+): Promise<Readings> {
   const readings = new Map<Contender, Reading[]>(contenders.map((contender) => [contender, []]));
   // Each is measured once unseen: caches fill, and the compiler of JavaScript gets to know the code.
   for (const contender of contenders) await contender.measure();
@@ -49,20 +44,43 @@ export async function contest(options: {
       print(`${title}, ${contender.name}: ${describe([reading], unit)}`);
     }
   }
-  const ours = readings.get(prosa) ?? [];
-  return peers.map(({ contender, target }) => {
-    const theirs = readings.get(contender) ?? [];
-    const ratio = spreadOf(ours.map(({ value }, index) => value / (theirs[index]?.value ?? Number.NaN)));
-    return {
-      what: title,
-      against: contender.name,
-      ratio,
-      target,
-      reached: reaches(ratio, target),
-      prosa: describe(ours, unit),
-      peer: describe(theirs, unit),
-    };
-  });
+  return readings;
+}
+
+/** The ratio of one contender to another one within a repetition. */
+export function compare(
+  readings: Readings,
+  [one, other]: readonly [Contender, Contender],
+  { title, unit, target }: { readonly title: string; readonly unit: string; readonly target: Target },
+): Row {
+  const ours = readings.get(one) ?? [];
+  const theirs = readings.get(other) ?? [];
+  const ratio = spreadOf(ours.map(({ value }, index) => value / (theirs[index]?.value ?? Number.NaN)));
+  return {
+    what: title,
+    against: other.name,
+    ratio,
+    target,
+    reached: reaches(ratio, target),
+    prosa: describe(ours, unit),
+    peer: describe(theirs, unit),
+  };
+}
+
+/**
+ * Measures Prosa and its peers in turns and compares it with each of them.
+ * @param options.unit of what is compared, such as `requests/s`.
+ */
+export async function contest(options: {
+  readonly title: string;
+  readonly unit: string;
+  readonly prosa: Contender;
+  readonly peers: readonly { readonly contender: Contender; readonly target: Target }[];
+  readonly print: (line: string) => void;
+}): Promise<Row[]> {
+  const { prosa, peers } = options;
+  const readings = await inTurns([prosa, ...peers.map(({ contender }) => contender)], options);
+  return peers.map(({ contender, target }) => compare(readings, [prosa, contender], { ...options, target }));
 }
 
 export function reaches(

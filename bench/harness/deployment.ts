@@ -59,6 +59,8 @@ export async function deploy(
       program,
       {
         ...unlimited,
+        // As many as the peers have.
+        DATABASE_POOL_SIZE: '16',
         ROLES: role,
         PORT: '0',
         DATABASE_URL: postgres.url,

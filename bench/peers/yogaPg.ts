@@ -35,12 +35,15 @@ const pageSql = `
     AND EXISTS (SELECT FROM members WHERE tenant_id = $1 AND room_id = $2 AND actor_id = $4)
   ORDER BY m.seq DESC LIMIT 50`;
 const roomsSql = `
-  SELECT r.id, r.name, r.last_activity_at AS "lastActivityAt", r.message_count - mine.read_count AS "unreadCount",
-    m.id AS "messageId", m.body, m.created_at AS "createdAt", ${author}
-  FROM members mine JOIN rooms r ON r.tenant_id = $1 AND r.id = mine.room_id
+  SELECT r.*, m.id AS "messageId", m.body, m.created_at AS "createdAt", ${author}
+  FROM (
+    SELECT r.id, name, last_activity_at AS "lastActivityAt", message_count - read_count AS "unreadCount", last_message_seq
+    FROM members mine JOIN rooms r ON r.tenant_id = $1 AND r.id = mine.room_id
+    WHERE mine.tenant_id = $1 AND mine.actor_id = $2 ORDER BY r.last_activity_at DESC, r.id DESC LIMIT 50
+  ) AS r
   LEFT JOIN messages m ON m.tenant_id = $1 AND m.room_id = r.id AND m.seq = r.last_message_seq
   LEFT JOIN actors a ON a.tenant_id = $1 AND a.id = m.author_id
-  WHERE mine.tenant_id = $1 AND mine.actor_id = $2 ORDER BY r.last_activity_at DESC, r.id DESC LIMIT 50`;
+  ORDER BY "lastActivityAt" DESC, r.id DESC`;
 const sendSql = `
   WITH room AS (
     UPDATE rooms SET version = version + 1, message_count = message_count + 1, last_message_seq = version + 1,
@@ -51,9 +54,7 @@ const sendSql = `
   INSERT INTO messages (tenant_id, id, room_id, seq, kind, author_id, body, nonce)
   SELECT $1, gen_random_uuid(), $2, version, 'TEXT', $3, $4, $5 FROM room RETURNING id, seq, created_at AS "createdAt"`;
 
-interface Context {
-  readonly viewer: string;
-}
+type Context = Readonly<Record<'viewer', string>>;
 type Row = Readonly<Record<string, unknown>>;
 const withAuthor = ({ authorId, authorName, authorPicture, ...row }: Row) => ({
   ...row,
@@ -93,8 +94,7 @@ const yoga = createYoga<object, Context>({
   logging: false,
   context: async ({ request }) => ({ viewer: await viewerOf(request.headers.get('authorization')) }),
 });
-const server = createServer(yoga);
-server.listen(0, '127.0.0.1', () => {
+const server = createServer(yoga).listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
   console.log(JSON.stringify({ url: `http://127.0.0.1:${port}/graphql` }));
 });

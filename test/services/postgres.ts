@@ -86,6 +86,19 @@ export async function administer(url: string, statement: string): Promise<void> 
   }
 }
 
+/**
+ * Where a program of PostgreSQL is that comes with its server, such as pgbench.
+ * @throws Error where it is not installed.
+ */
+export async function postgresProgram(name: string): Promise<string> {
+  await findPrograms();
+  for await (const folder of programFolders()) {
+    const file = path.join(folder, name);
+    if (await isExecutable(file)) return file;
+  }
+  throw new Error(`PostgreSQL is here, and ${name} is not: install it too`);
+}
+
 const superuser = 'prosa';
 const oldestVersion = 15;
 
