@@ -1,4 +1,5 @@
 import { fanOut } from './cases/fanOut.ts';
+import { growth } from './cases/growth.ts';
 import { importing } from './cases/import.ts';
 import { page } from './cases/page.ts';
 import { purge } from './cases/purge.ts';
@@ -12,6 +13,7 @@ const cases: Readonly<Record<string, (print: (line: string) => void) => Promise<
   roomList,
   send,
   fanOut,
+  growth,
   import: importing,
   purge,
 };

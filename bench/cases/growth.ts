@@ -1,0 +1,124 @@
+import { roomPosition } from '../../src/events/position.ts';
+import { type Contender, compare, inTurns } from '../harness/contest.ts';
+import { type Deployment, deploy } from '../harness/deployment.ts';
+import { type Asked, overHttp, posting } from '../harness/http.ts';
+import { type Row, round, type Section } from '../harness/results.ts';
+import { fill, type World } from '../harness/world.ts';
+
+const rooms = 100;
+const sizes = [10_000, 1_000_000, 10_000_000];
+const target = { most: 1.2 };
+const unit = 'µs of processors a request';
+
+/** What is done to every tenant; `of` gives the requests. */
+interface Operation {
+  readonly name: string;
+  readonly seconds: number;
+  readonly expects: string;
+  of(world: World, messagesPerRoom: number): readonly object[];
+}
+
+const pageSize = 50;
+/** Pages that are asked for, anywhere in the history of any room. */
+const pages = 2_000;
+
+const operations: readonly Operation[] = [
+  {
+    name: 'page of 50',
+    seconds: 3,
+    expects: '"message number',
+    of: (world, messagesPerRoom) =>
+      Array.from({ length: pages }, (_, index) => {
+        const { id, uuid } = world.rooms[index % rooms] ?? { id: '', uuid: '' };
+        const before = pageSize + 1 + ((index * 7919) % (messagesPerRoom - pageSize));
+        return {
+          query: `query Page($roomId: ID!, $before: String!) { room(id: $roomId) {
+            messages(last: ${pageSize}, before: $before) { nodes { id cursor body createdAt author { id name pictureUrl } } } } }`,
+          variables: { roomId: id, before: roomPosition(uuid, BigInt(before)) },
+        };
+      }),
+  },
+  {
+    name: 'room list of 50',
+    seconds: 3,
+    expects: '"lastMessage":{',
+    of: () => [
+      {
+        query: `query Rooms { rooms(first: 50) { nodes {
+          id name unreadCount lastActivityAt lastMessage { id body createdAt author { id name pictureUrl } } } } }`,
+      },
+    ],
+  },
+  {
+    name: 'unread of one room',
+    seconds: 3,
+    expects: '"unreadCount":',
+    of: (world) =>
+      world.rooms.map(({ id }) => ({
+        query: 'query Unread($id: ID!) { room(id: $id) { unreadCount } }',
+        variables: { id },
+      })),
+  },
+  {
+    name: 'send',
+    // Little, for what is sent is added to the ten thousand.
+    seconds: 1.5,
+    expects: '"SendMessagePayload"',
+    of: (world) =>
+      world.rooms.map(({ id }) => ({
+        query: `mutation Send($input: SendMessageInput!) { sendMessage(input: $input) {
+          __typename ... on SendMessagePayload { cursor message { id createdAt } } } }`,
+        variables: { input: { roomId: id, body: 'A message of the usual length', nonce: '{n}' } },
+      })),
+  },
+];
+
+/** What one request costs with ten thousand, a million and ten million messages in the same hundred rooms. */
+export async function growth(print: (line: string) => void): Promise<Section> {
+  const deployments: Deployment[] = [];
+  try {
+    const filled: { readonly size: number; readonly deployment: Deployment; readonly world: World }[] = [];
+    for (const size of sizes) {
+      const started = performance.now();
+      const deployment = await deploy({ postgres: { shared_buffers: '4GB' } });
+      deployments.push(deployment);
+      const world = await fill(deployment, { rooms, messagesPerRoom: size / rooms });
+      filled.push({ size, deployment, world });
+      print(`${size} messages filled in, in ${round((performance.now() - started) / 1000)} s`);
+    }
+    const rows: Row[] = [];
+    for (const { name, seconds, expects, of } of operations) {
+      const contenders = filled.map(({ size, deployment, world }) =>
+        costOf(deployment, posting(deployment.api.url, world.token, of(world, size / rooms), expects), size, seconds),
+      );
+      const readings = await inTurns(contenders, { title: name, unit, print });
+      const [smallest, ...larger] = contenders;
+      if (!smallest) continue;
+      for (const each of larger) {
+        rows.push(compare(readings, [each, smallest], { title: `${name}, ${each.name}`, unit, target }));
+      }
+    }
+    return {
+      rows,
+      notes: [
+        `What is compared is the time of the processors that the server and PostgreSQL take together for a request, over one connection; less is better. All three deployments stand at the same time.`,
+        `Pages are asked for at ${pages} places all over the history. What is asked for is in memory: PostgreSQL has 4 GB of shared buffers.`,
+      ],
+    };
+  } finally {
+    await Promise.all(deployments.map((each) => each.stop()));
+  }
+}
+
+function costOf({ api, databaseCpu }: Deployment, asked: Asked, size: number, seconds: number): Contender {
+  const name = `${size.toLocaleString('en')} messages`;
+  const server = { url: api.url, cpu: () => api.cpu() + databaseCpu() };
+  const contender = overHttp({ name, server, asked }, { connections: 1, seconds });
+  return {
+    name,
+    async measure() {
+      const { value, cpu = Number.NaN } = await contender.measure();
+      return { value: cpu, more: { 'requests/s': value } };
+    },
+  };
+}
