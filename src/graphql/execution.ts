@@ -25,6 +25,8 @@ export type Execute = (args: ExecutionArgs) => Promise<ExecutionResult>;
 const usesBefore = 2;
 /** How many compiled queries are kept. */
 const keptQueries = 300;
+/** After compiling, so many times as long as it took nothing is compiled: who sends new queries all the time costs little. */
+const restAfterCompiling = 10;
 
 /**
  * Executes queries and mutations. Queries that come again and again are compiled, which gives the same data sooner;
@@ -33,9 +35,16 @@ const keptQueries = 300;
  *
  * Documents have to be the same node for the same text, as graphql/documents.ts gives them. What a field without a
  * resolver gives has to be there already: compiled, a promise would not be waited for.
- * @param onCompile called for each query that is compiled.
+ * @param options.onCompile called for each query that is compiled.
+ * @param options.rest what to have for `restAfterCompiling`.
  */
-export function createExecute(schema: GraphQLSchema, onCompile: () => void = () => undefined): Execute {
+export function createExecute(
+  schema: GraphQLSchema,
+  options: { readonly onCompile?: () => void; readonly rest?: number } = {},
+): Execute {
+  const { onCompile, rest = restAfterCompiling } = options;
+  /** When something may be compiled again, as `performance.now()` says. */
+  let restsUntil = 0;
   const uses = new WeakMap<OperationDefinitionNode, number>();
   /** Null for what cannot be compiled. The one compiled first goes first: a Map keeps the order of insertion. */
   const compiled = new Map<OperationDefinitionNode, CompiledQuery | null>();
@@ -45,9 +54,12 @@ export function createExecute(schema: GraphQLSchema, onCompile: () => void = () 
     if (known !== undefined) return known;
     const used = (uses.get(operation) ?? 0) + 1;
     uses.set(operation, used);
-    if (used <= usesBefore) return null;
+    const startedAt = performance.now();
+    if (used <= usesBefore || startedAt < restsUntil) return null;
     const query = compile(schema, args);
-    if (query) onCompile();
+    const endedAt = performance.now();
+    restsUntil = endedAt + rest * (endedAt - startedAt);
+    if (query) onCompile?.();
     compiled.set(operation, query);
     const oldest = compiled.size > keptQueries ? compiled.keys().next().value : undefined;
     if (oldest) compiled.delete(oldest);
@@ -79,12 +91,22 @@ const mostFields = 1_000;
  * Whether a query can be compiled in a time that does not depend on who wrote it, as it holds up everybody, and then does
  * what graphql-js does. Measured with graphql-jit 0.8.9: compiling does not end for a variable of an input type that
  * contains itself, and takes twice as long with each level of nested interfaces; a variable that is left out inside of a
- * literal does not give way to the default, and `@include` takes a null for false.
+ * literal does not give way to the default, and `@include` takes a null for false. What `__proto__` is an alias of is lost.
  */
 function isCompilable(schema: GraphQLSchema, document: DocumentNode, operation: OperationDefinitionNode): boolean {
   const definitions = operation.variableDefinitions ?? [];
   if (!definitions.every(({ type }) => isLeafType(getNamedType(typeFromAST(schema, type))))) return false;
-  return !hasOddVariables(document) && unfoldsToLittle(schema, document, operation);
+  return !hasOddNames(document) && !hasOddVariables(document) && unfoldsToLittle(schema, document, operation);
+}
+
+function hasOddNames(document: DocumentNode): boolean {
+  let odd = false;
+  visit(document, {
+    Field({ alias }) {
+      odd ||= alias?.value === '__proto__';
+    },
+  });
+  return odd;
 }
 
 function hasOddVariables(document: DocumentNode): boolean {

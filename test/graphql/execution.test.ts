@@ -29,7 +29,7 @@ type Variables = Readonly<Record<string, unknown>>;
 /** Compares what a query gives, executed by graphql-js, with what it gives when it comes again and again. */
 function comparison(of: GraphQLSchema, contextValue: () => unknown, rootValue?: unknown) {
   let compiled = 0;
-  const run = createExecute(of, () => compiled++);
+  const run = createExecute(of, { onCompile: () => compiled++, rest: 0 });
   return {
     compiled: () => compiled,
     async compare(document: DocumentNode, variableValues: Variables = {}, operationName?: string) {
@@ -304,6 +304,8 @@ describe('G10 compiled queries of a schema where everything goes wrong', () => {
       'query ($name: String) { text(filter: { name: $name }) }',
       'query ($item: Int) { text(list: [1, $item]) }',
       'fragment F on Query { maybe @skip(if: $no) } query ($no: Boolean = true) { ...F text }',
+      '{ self { a: maybe __proto__: text b: maybe } }',
+      '{ ...F } fragment F on Query { __proto__: self { maybe } text }',
     ]) {
       await compare(parse(text));
       await compare(parse(text), { name: null, item: null, no: null });
@@ -319,6 +321,18 @@ describe('G10 compiled queries of a schema where everything goes wrong', () => {
     expect(compiled()).toBe(before);
     await compare(parse(nested(3)));
     expect(compiled()).toBe(before + 1);
+  });
+
+  test('of which new ones keep coming are compiled in a small part of the time', async () => {
+    let count = 0;
+    const run = createExecute(odd, { onCompile: () => count++, rest: 1e9 });
+    const documents = Array.from({ length: 20 }, (_, index) => parse(`{ maybe a${index}: text }`));
+    for (let turn = 0; turn < 4; turn++) {
+      for (const document of documents) {
+        expect((await run({ schema: odd, document, rootValue: root })).errors).toBeUndefined();
+      }
+    }
+    expect(count).toBe(1);
   });
 
   test('with variables, defaults and values that do not fit give the same', async () => {
