@@ -29,14 +29,23 @@ const repetitions = 3;
 /** What was measured of each contender, in the order of the repetitions. */
 export type Readings = ReadonlyMap<Contender, readonly Reading[]>;
 
-/** @param unit of what is compared, such as `requests/s`. */
+interface Turns {
+  readonly title: string;
+  /** Of what is compared, such as `requests/s`. */
+  readonly unit: string;
+  readonly print: (line: string) => void;
+  /** Whether each is measured once unseen before; absent: yes. Without use where a measurement begins anew. */
+  readonly unseen?: boolean;
+}
+
+/** Measures all of them so many times, one after the other. */
 export async function inTurns(
   contenders: readonly Contender[],
-  { title, unit, print }: { readonly title: string; readonly unit: string; readonly print: (line: string) => void },
+  { title, unit, print, unseen = true }: Turns,
 ): Promise<Readings> {
   const readings = new Map<Contender, Reading[]>(contenders.map((contender) => [contender, []]));
-  // Each is measured once unseen: caches fill, and the compiler of JavaScript gets to know the code.
-  for (const contender of contenders) await contender.measure();
+  // Caches fill, and the compiler of JavaScript gets to know the code.
+  if (unseen) for (const contender of contenders) await contender.measure();
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (const contender of repetition % 2 === 0 ? contenders : [...contenders].reverse()) {
       const reading = await contender.measure();
@@ -67,17 +76,13 @@ export function compare(
   };
 }
 
-/**
- * Measures Prosa and its peers in turns and compares it with each of them.
- * @param options.unit of what is compared, such as `requests/s`.
- */
-export async function contest(options: {
-  readonly title: string;
-  readonly unit: string;
-  readonly prosa: Contender;
-  readonly peers: readonly { readonly contender: Contender; readonly target: Target }[];
-  readonly print: (line: string) => void;
-}): Promise<Row[]> {
+/** Measures Prosa and its peers in turns and compares it with each of them. */
+export async function contest(
+  options: Turns & {
+    readonly prosa: Contender;
+    readonly peers: readonly { readonly contender: Contender; readonly target: Target }[];
+  },
+): Promise<Row[]> {
   const { prosa, peers } = options;
   const readings = await inTurns([prosa, ...peers.map(({ contender }) => contender)], options);
   return peers.map(({ contender, target }) => compare(readings, [prosa, contender], { ...options, target }));

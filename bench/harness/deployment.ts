@@ -98,11 +98,20 @@ export async function deploy(
 }
 
 /** Starts a peer from `bench/peers`, on the same PostgreSQL and Redis, with the secret of the tokens. It ends with the deployment. */
-export async function startPeer(deployment: Deployment, name: string, tenantId: string): Promise<Program> {
+export async function startPeer(
+  deployment: Deployment,
+  name: string,
+  tenantId: string,
+  flags: readonly string[] = [],
+): Promise<Program> {
   const file = fileURLToPath(new URL(`../peers/${name}.ts`, import.meta.url));
   const { databaseUrl, redisUrl } = deployment;
   return deployment.keep(
-    await startProgram(file, { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, SECRET: secret, TENANT_ID: tenantId }),
+    await startProgram(
+      file,
+      { DATABASE_URL: databaseUrl, REDIS_URL: redisUrl, SECRET: secret, TENANT_ID: tenantId },
+      { flags },
+    ),
   );
 }
 

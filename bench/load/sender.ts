@@ -9,10 +9,16 @@ export interface Sending {
   readonly expects: string;
 }
 
-const agent = new Agent({ keepAlive: true, maxSockets: 100 });
+/** The connections of one job. Later ones would find them closed by the server, as idle ones are. */
+export function connections(): Agent {
+  return new Agent({ keepAlive: true, maxSockets: 100 });
+}
 
 /** Sends one over HTTP. @throws where it was not taken. */
-export function send({ url, headers, body, expects }: Sending, room: string, text: string): Promise<void> {
+export function send(
+  { url, headers, body, expects }: Sending,
+  { agent, room, text }: { readonly agent: Agent; readonly room: string; readonly text: string },
+): Promise<void> {
   const { hostname, port, pathname } = new URL(url);
   const filled = body.replaceAll('{room}', room).replaceAll('{text}', text).replaceAll('{nonce}', text.slice(1, 8));
   const length = Buffer.byteLength(filled);

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { quantile } from '../harness/statistics.ts';
 import { Client } from './client.ts';
 import { Ledger, numbered, numberIn } from './ledger.ts';
-import { send } from './sender.ts';
+import { connections, send } from './sender.ts';
 
 // A crowd of sockets of one server, and who sends the messages that they get: a process that does as it is told, and
 // looks at every message that comes: each socket has to get every message once, and all of a room in the same order.
@@ -52,6 +52,7 @@ const clients: Client[] = [];
 const ledgers = new Map<string, Ledger>();
 let deliveries = 0;
 let bytes = 0;
+let agent = connections();
 /** Told of each message that comes, where that is of interest. */
 let observe: ((number: number) => void) | null = null;
 
@@ -93,7 +94,7 @@ async function open({ opening, atOnce, sockets }: Extract<Job, { do: 'open' }>):
 async function sendOne(sending: Sending, room: string): Promise<void> {
   const ledger = ledgerOf(room);
   const number = ++ledger.sent;
-  await Promise.all([ledger.delivered(number), send(sending, room, numbered(number) + rest)]);
+  await Promise.all([ledger.delivered(number), send(sending, { agent, room, text: numbered(number) + rest })]);
 }
 
 async function settle({ sending }: Extract<Job, { do: 'settle' }>): Promise<void> {
@@ -104,7 +105,7 @@ async function settle({ sending }: Extract<Job, { do: 'settle' }>): Promise<void
       let stands = false;
       while (!stands) {
         const number = ++ledger.sent;
-        await send(sending, room, numbered(number) + rest);
+        await send(sending, { agent, room, text: numbered(number) + rest });
         for (let waited = 0; waited < 100 && !stands; waited++) {
           await delay(5);
           stands = ledger.hasDelivered(number);
@@ -186,6 +187,7 @@ function work(given: Job) {
 
 async function perform(given: Job) {
   const before = { deliveries, bytes };
+  agent = connections();
   const started = performance.now();
   const late = new AbortController();
   const tooLate = delay(patience, undefined, { signal: late.signal }).then(() => {
@@ -199,6 +201,7 @@ async function perform(given: Job) {
     return { seconds, deliveries: deliveries - before.deliveries, bytes: bytes - before.bytes, ...found };
   } finally {
     late.abort();
+    agent.destroy();
   }
 }
 
