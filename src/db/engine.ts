@@ -8,6 +8,7 @@ import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { lockFolder } from './folderLock.ts';
 import type { MigrationTarget } from './migrations.ts';
+import { preparedQuery } from './preparedQuery.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
 import { parseUsualTime } from './times.ts';
 import { troubleOf } from './trouble.ts';
@@ -44,6 +45,24 @@ const ownParsers: ReadonlyMap<number, (text: string) => unknown> = new Map<numbe
   [INT8, BigInt],
   [TIMESTAMPTZ, (text) => parseUsualTime(text) ?? parseOtherTime(text)],
 ]);
+
+function parserOf(oid: number): (text: string) => unknown {
+  return ownParsers.get(oid) ?? pg.types.getTypeParser(oid, 'text');
+}
+
+async function execute<Row>(
+  client: pg.PoolClient,
+  statement: Statement<Row>,
+  params: readonly SqlValue[],
+): Promise<Row[]> {
+  // Of a library: nothing that comes again under a name.
+  if (!statement.name) return (await client.query({ text: statement.text, values: [...params] })).rows;
+  return new Promise<Row[]>((resolve, reject) => {
+    const query = preparedQuery<Row>(statement, params, parserOf);
+    query.callback = (error, rows) => (error ? reject(error) : resolve(rows ?? []));
+    client.query(query);
+  });
+}
 
 /** What happens with a database besides answers. */
 export interface EngineOptions {
@@ -86,13 +105,31 @@ export function postgresEngine(
     if (translated instanceof TimeoutError) onTimeout(statement);
     return translated;
   }
+  async function withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    // What breaks the connection fails the statement too; without a listener it would end the process.
+    const ignore = () => undefined;
+    client.on('error', ignore);
+    try {
+      const result = await work(client);
+      client.off('error', ignore).release();
+      return result;
+    } catch (error) {
+      // After an error of the statement the connection is as good as before.
+      const good = error instanceof pg.DatabaseError && error.severity === 'ERROR';
+      client.off('error', ignore).release(!good);
+      throw error;
+    }
+  }
   const runOn =
-    (client: pg.Pool | pg.PoolClient): Run =>
+    (client: pg.PoolClient | null): Run =>
     async (statement, params) => {
       try {
-        const result = await client.query({ name: statement.name, text: statement.text, values: [...params] });
+        const rows = await (client
+          ? execute(client, statement, params)
+          : withClient((own) => execute(own, statement, params)));
         onAnswer();
-        return result.rows;
+        return rows;
       } catch (error) {
         throw translateHere(error, statement.name);
       }
@@ -100,7 +137,7 @@ export function postgresEngine(
   return {
     migrations: url,
     adapter: new PrismaPg(pool, { onPoolError: onError }),
-    run: runOn(pool),
+    run: runOn(null),
     jobStore: { db: { executeSql: (text, values) => pool.query(text, values) } },
     async transaction(work) {
       const client = await pool.connect().catch((error: unknown) => {
