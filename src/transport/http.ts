@@ -48,6 +48,7 @@ export function createHttpServer(deps: {
     switch (path) {
       case graphqlPath:
         if (allowOrigin(request, response)) return;
+        if (!isHost(request.headers.host)) return respond(response, 400, noHost);
         answerPlainly(request, response, origin, () => {
           compress(request, response, () => void yoga.handle(request, response, { origin }));
         });
@@ -102,6 +103,13 @@ function mayReadMetrics({ headers, socket }: IncomingMessage, token: string | un
 
 function isLoopback(address: string | undefined): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address ?? '');
+}
+
+const noHost = { errors: [{ message: 'the header host is not one', extensions: { code: 'BAD_REQUEST' } }] };
+
+/** Of others no address can be made: yoga would answer with the trace of its stack. Absent: HTTP/1.0 knows none. */
+function isHost(host: string | undefined): boolean {
+  return !host || URL.canParse(`http://${host}`);
 }
 
 /** An event stream must not wait in a compressor for more to come. */

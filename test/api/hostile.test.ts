@@ -192,6 +192,8 @@ async function overHttp(): Promise<void> {
   ending.abort();
 }
 
+const oddHosts = ['[', '[::1', 'a b', 'x:99999', '256.1.1.1', 'a/graphql?b', '//', '@', '%00', '..', 'x'.repeat(300)];
+
 /** Bytes that no client library would send. */
 async function overTcp(): Promise<void> {
   const { port } = new URL(server.url);
@@ -205,6 +207,8 @@ async function overTcp(): Promise<void> {
     () =>
       'GET /graphql HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Key: x\r\nSec-WebSocket-Version: 99\r\n\r\n',
     () => 'POST /graphql HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"query"',
+    () =>
+      `GET /graphql?query=${encodeURIComponent(asked().query.slice(0, 1_000).toWellFormed())} HTTP/1.1\r\nHost: ${random.pick(oddHosts)}\r\nx-prosa-request: 1\r\n\r\n`,
   ])();
   const { promise, resolve } = Promise.withResolvers<string>();
   const socket = connect(Number(port), '127.0.0.1');

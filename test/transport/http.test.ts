@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { administer } from '../services/postgres.ts';
@@ -54,6 +56,27 @@ test('an unknown path says where GraphQL is, and / leads there', async () => {
   expect([unknown.status, await unknown.text()]).toEqual([404, expect.stringContaining('/graphql')]);
   const root = await fetch(origin, { redirect: 'manual' });
   expect([root.status, root.headers.get('location')]).toEqual([302, '/graphql']);
+});
+
+const hosts = ['[', 'a b', 'x:99999', 'x:y', '256.1.1.1', '[::1', 'a%zz', 'a<b'];
+
+test.each(hosts)('G10 a header host that is none (%s) is the fault of who sends it', async (host) => {
+  const token = await signToken(person('acme', 'Ana', 'admin'));
+  for (const alias of ['first', 'first', `of${hosts.indexOf(host)}`]) {
+    const body = JSON.stringify({ query: `{ ${alias}: viewer { role } }` });
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    const chunks: Buffer[] = [];
+    socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+    socket.write(
+      `POST /graphql HTTP/1.1\r\nHost: ${host}\r\nAuthorization: Bearer ${token}\r\nContent-Type: application/json\r\n` +
+        `Connection: close\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+    );
+    await once(socket, 'close');
+    const answer = Buffer.concat(chunks).toString();
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /);
+    expect(answer).toContain('BAD_REQUEST');
+    expect(answer).not.toMatch(/node_modules|file:|\bat /);
+  }
 });
 
 describe('health', () => {
