@@ -1,10 +1,14 @@
 import { fanOut } from './cases/fanOut.ts';
 import { growth } from './cases/growth.ts';
 import { importing } from './cases/import.ts';
+import { manyRooms } from './cases/manyRooms.ts';
+import { memory } from './cases/memory.ts';
+import { paced } from './cases/paced.ts';
 import { page } from './cases/page.ts';
 import { purge } from './cases/purge.ts';
 import { roomList } from './cases/roomList.ts';
 import { send } from './cases/send.ts';
+import { storm } from './cases/storm.ts';
 import { round, type Section, writeSection } from './harness/results.ts';
 
 /** Each measures one thing, tells on the way what it does, and gives its part of `bench/results.md`. */
@@ -13,6 +17,10 @@ const cases: Readonly<Record<string, (print: (line: string) => void) => Promise<
   roomList,
   send,
   fanOut,
+  paced,
+  manyRooms,
+  memory,
+  storm,
   growth,
   import: importing,
   purge,

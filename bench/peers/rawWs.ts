@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { json } from 'node:stream/consumers';
 import { Redis } from 'ioredis';
-import { WebSocketServer } from 'ws';
+import { type WebSocket, WebSocketServer } from 'ws';
 
 // The least that a server on Node.js has to do to deliver: a message comes over Redis as the text that the clients get, is
 // made into a frame once, and the same bytes are written to each socket of the room. `ws` does everything else.
@@ -58,11 +58,24 @@ const server = createServer(async (request, response) => {
   }
 });
 const sockets = new WebSocketServer({ server, perMessageDeflate: false });
+/** Those that have not answered the last ping. */
+const silent = new Set<WebSocket>();
+setInterval(() => {
+  for (const socket of silent) socket.terminate();
+  for (const socket of sockets.clients) {
+    silent.add(socket);
+    socket.ping();
+  }
+}, 15_000);
 sockets.on('connection', (socket, request) => {
   const room = new URL(request.url ?? '', 'ws://localhost').searchParams.get('room') ?? '';
   join(room, request.socket);
   socket.on('error', () => undefined);
-  socket.on('close', () => leave(room, request.socket));
+  socket.on('pong', () => silent.delete(socket));
+  socket.on('close', () => {
+    silent.delete(socket);
+    leave(room, request.socket);
+  });
 });
 server.listen(0, '127.0.0.1', () => {
   const { port } = server.address() as AddressInfo;
