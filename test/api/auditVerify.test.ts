@@ -5,17 +5,19 @@ import { createTestDatabase } from '../services/database.ts';
 import { createRoom } from '../support/acting.ts';
 import { openTampering, type Tampering } from '../support/auditTampering.ts';
 import { person } from '../support/people.ts';
-import { startServer } from '../support/server.ts';
+import { startServer, type Visitor } from '../support/server.ts';
 
 const databaseUrl = await createTestDatabase();
 const program = fileURLToPath(new URL('../../src/domains/governance/cli/auditVerify.ts', import.meta.url));
 let tampering: Tampering;
+let ada: Visitor;
 
 beforeAll(async () => {
   const server = await startServer({ databaseUrl });
   for (const tenant of ['acme', 'other']) {
     const admin = await server.signIn(person(tenant, 'Ada', 'admin'));
     for (const name of ['One', 'Two']) await createRoom(admin, { kind: 'GROUP', name });
+    if (tenant === 'acme') ada = admin;
   }
   tampering = await openTampering(databaseUrl);
 });
@@ -48,6 +50,28 @@ describe('G5: npm run audit:verify', () => {
       expect(verify('--tenant', 'other')).toMatchObject({ status: 0, lines: [expect.stringMatching('other: intact')] });
     });
     expect(verify('--tenant', 'acme').status).toBe(0);
+  });
+
+  test.each([
+    "created_at = 'infinity'",
+    "created_at = '290000-01-01'",
+    "created_at = '4000-01-01 BC'",
+    "metadata = 'null'",
+    "metadata = '[]'",
+    'metadata = \'"text"\'',
+  ])('finds what can hardly be read: %s', async (change) => {
+    const text = `UPDATE audit_entries SET ${change} WHERE number = 2 AND tenant_id = (SELECT id FROM tenants WHERE key = $1)`;
+    await tampering.undoAfter(text, ['acme'], async () => {
+      expect(verify()).toMatchObject({
+        status: 1,
+        lines: ['acme: ALTERED at 2', expect.stringMatching('other: intact')],
+      });
+      const { data, errors } = await ada.query(
+        '{ auditVerification { problem } auditLog { nodes { number createdAt metadata { name value } } } }',
+      );
+      expect(errors).toEqual([]);
+      expect(data).toMatchObject({ auditVerification: { problem: 'ALTERED' }, auditLog: { nodes: { length: 3 } } });
+    });
   });
 
   test('explains what it cannot do in one line', () => {

@@ -16,10 +16,14 @@ export interface AuditFilter {
   readonly to: Date | null;
 }
 
+// What we never write, but somebody with the database in their hands may have, comes as something that can be read and
+// does not fit its hash: a time that JavaScript has none for, and details that are no object.
 const columns = `
   e.tenant_id AS "tenantId", e.number, e.id, e.actor_id AS "actorId", e.actor_name AS "actorName",
-  e.actor_role AS "actorRole", e.action, e.target_type AS "targetType", e.target_id AS "targetId", e.metadata,
-  e.request_id AS "requestId", e.address, e.user_agent AS "userAgent", e.created_at AS "createdAt",
+  e.actor_role AS "actorRole", e.action, e.target_type AS "targetType", e.target_id AS "targetId",
+  CASE jsonb_typeof(e.metadata) WHEN 'object' THEN e.metadata ELSE jsonb_build_object('?', e.metadata) END AS metadata,
+  e.request_id AS "requestId", e.address, e.user_agent AS "userAgent",
+  CASE WHEN e.created_at BETWEEN '2000-01-01' AND '9999-01-01' THEN e.created_at ELSE 'epoch' END AS "createdAt",
   e.previous_hash AS "previousHash", e.hash`;
 
 // Entries are numbered in the order of their times: a time becomes a number by one look into an index, and whatever else
