@@ -13,6 +13,7 @@ import { createPresence } from './domains/presence/presence.service.ts';
 import type { Presence } from './domains/presence/presence.types.ts';
 import { presenceStores } from './domains/presence/stores.service.ts';
 import { createTyping } from './domains/presence/typing.service.ts';
+import { createRoomViews } from './domains/rooms/roomViews.service.ts';
 import { auditTrailOf } from './events/auditTrail.ts';
 import type { Bus } from './events/bus.ts';
 import { createLiveDelivery, type LiveDelivery } from './events/live.ts';
@@ -85,6 +86,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const keys = redis && { commands: redis.commands, prefix: redisPrefix };
   const { leases, throttle } = presenceStores(keys);
   const presence = createPresence({ store: leases, bus, database, log });
+  const roomViews = createRoomViews(database);
   const typing = createTyping({ throttle, bus, live, log });
   const roles = createTenantRoles({ database, bus, log });
   const queues = queuedJobs.map((job) => job.name);
@@ -112,6 +114,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       bus,
       roomLog,
       live,
+      roomViews,
       roles,
       audit: metrics.countActions(auditTrailOf({ actor, origin }, config.auditKeepDays)),
       presence,

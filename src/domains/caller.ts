@@ -8,6 +8,7 @@ import type { Origin } from '../kernel/origin.ts';
 import type { TenantRoles } from './identity/roles.types.ts';
 import type { JobQueue } from './job.ts';
 import type { Presence, Typing } from './presence/presence.types.ts';
+import type { RoomViews } from './rooms/rooms.types.ts';
 
 /** Who calls a use case, and with what it works: everything in it belongs to the caller's tenant. */
 export interface Caller {
@@ -17,6 +18,8 @@ export interface Caller {
   readonly bus: Bus;
   readonly roomLog: RoomLog;
   readonly live: LiveDelivery;
+  /** How people have rooms, looked up for many at once. */
+  readonly roomViews: RoomViews;
   /** What the roles grant in the tenant. */
   readonly roles: TenantRoles;
   /** Where critical actions are recorded, in the transaction that does them. */

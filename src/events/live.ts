@@ -5,6 +5,7 @@ import { sql } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
 import { type Checkpoint, type Delivered, keyOf, type LiveSources } from './delivered.ts';
+import { createReplays } from './replays.ts';
 import { createRoomFeed, type RoomFeed } from './roomFeed.ts';
 import { createRoomStream } from './roomStream.ts';
 import type { LiveStream } from './stream.ts';
@@ -38,6 +39,7 @@ export function createLiveDelivery(deps: {
   const { database, bus, log, queueEvents } = deps;
   const feeds = new Map<string, RoomFeed>();
   const viewerStreams = new Set<ViewerStream>();
+  const replays = createReplays(database);
 
   // A viewer's stream starts the feeds of all its rooms at once: their versions are read in one statement.
   const versions = new DataLoader<{ tenantId: string; roomId: string }, bigint, string>(
@@ -115,8 +117,8 @@ export function createLiveDelivery(deps: {
 
   return {
     room(tenantId, roomId, after) {
-      const db = database.forTenant(tenantId);
-      return createRoomStream({ openFeed: () => feedOf(tenantId, roomId), db, roomId, queueEvents }, after);
+      const missed = (version: bigint) => replays.read(tenantId, roomId, version);
+      return createRoomStream({ openFeed: () => feedOf(tenantId, roomId), roomId, missed, queueEvents }, after);
     },
     viewer(tenantId, actorId, after) {
       const onEnd = () => viewerStreams.delete(stream);

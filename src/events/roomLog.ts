@@ -197,9 +197,3 @@ function rowToEvent(roomId: string, row: LogRow): RoomEvent | null {
       return { type, ...durable };
   }
 }
-
-/** Where a room's log stands: its newest version, and the one up to which changes are no longer kept. */
-export const roomLogState = sql<{ version: bigint; floor: bigint }>(
-  'roomLog.state',
-  `SELECT version, log_floor AS floor FROM rooms WHERE tenant_id = $1 AND id = $2`,
-);

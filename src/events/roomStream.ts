@@ -2,8 +2,9 @@ import type { TenantQueries } from '../db/sql.ts';
 import type { ReadEvent, RoomEvent } from './catalogue.ts';
 import type { Delivered, DeliveredEvent } from './delivered.ts';
 import { roomPosition } from './position.ts';
+import type { ReplayPage } from './replays.ts';
 import type { FeedListener, RoomFeed } from './roomFeed.ts';
-import { readRoomLog, roomLogState } from './roomLog.ts';
+import { readRoomLog } from './roomLog.ts';
 import { LiveStream, type Sink } from './stream.ts';
 
 const replayPage = 200;
@@ -11,8 +12,9 @@ const replayPage = 200;
 /** What the streams of one room have in common. */
 export interface RoomSource {
   readonly openFeed: () => RoomFeed;
-  readonly db: TenantQueries;
   readonly roomId: string;
+  /** What was missed after a version; null where the log does not reach back that far. */
+  readonly missed: (after: bigint) => Promise<ReplayPage | null>;
   /** How many events may wait for a subscriber before it is told to resync. */
   readonly queueEvents: number;
 }
@@ -104,18 +106,22 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
   }
 
   async #replay(after: bigint, start: bigint): Promise<void> {
-    const { db, roomId } = this.#source;
-    const [state] = await db.query(roomLogState, roomId);
-    if (!state || after < state.floor) {
-      this.#last = start;
-      this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, start), reason: 'CURSOR_TOO_OLD' });
-      return;
-    }
-    for await (const event of replay(db, roomId, after, start)) {
-      if (this.#full) await this.#resume();
-      if (this.#stopped) return;
-      this.#last = event.version;
-      this.#offer({ ...event, cursor: roomPosition(roomId, event.version) });
+    const { missed, roomId } = this.#source;
+    for (let last = after; last < start; ) {
+      const page = await missed(last);
+      if (!page) {
+        this.#last = start;
+        this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, start), reason: 'CURSOR_TOO_OLD' });
+        return;
+      }
+      for (const event of page.events) {
+        if (this.#full) await this.#resume();
+        if (this.#stopped) return;
+        this.#last = event.version;
+        this.#offer(event);
+      }
+      if (page.complete || page.last === null) return;
+      last = page.last;
     }
   }
 

@@ -3,7 +3,7 @@ import { createRemoteJWKSet, errors, type JWTPayload, type JWTVerifyOptions, jwt
 import type { AuthConfig } from '../config.ts';
 import type { Database } from '../db/database.ts';
 import { type Claims, parseClaims } from '../domains/identity/identity.rules.ts';
-import { isClaimedBy, recordSignIn, signIn } from '../domains/identity/identity.service.ts';
+import { createSignIn, isClaimedBy, recordSignIn } from '../domains/identity/identity.service.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { UnauthenticatedError } from '../kernel/errors.ts';
 import type { Origin } from '../kernel/origin.ts';
@@ -29,6 +29,7 @@ const rememberAtMost = 10_000;
 
 export function createAuthentication(config: AuthConfig, database: Database): Authentication {
   const verify = createVerifier(config);
+  const signIn = createSignIn(database);
   const remembered = new Map<string, { readonly actor: Promise<Actor>; readonly until: number }>();
 
   // Tokens whose first use is recorded: asks the database once for each, not whenever what was remembered has run out.
@@ -41,7 +42,7 @@ export function createAuthentication(config: AuthConfig, database: Database): Au
   }
 
   async function signInWith(token: string, origin: Origin): Promise<Actor> {
-    const actor = await signIn(database, await claimsOf(token));
+    const actor = await signIn(await claimsOf(token));
     if (actor.role === 'ADMIN') await recordOnce(actor, token, origin);
     return actor;
   }

@@ -1,6 +1,7 @@
 import { decodeCursor, encodeCursor } from '../../db/cursors.ts';
 import type { Database, TenantDb } from '../../db/database.ts';
 import { type Page, type PageArgs, parsePage, toPage } from '../../db/pages.ts';
+import { together } from '../../db/together.ts';
 import { recordAudit } from '../../events/auditTrail.ts';
 import type { Actor } from '../../kernel/actor.ts';
 import { NotFoundError, UnauthenticatedError, ValidationError } from '../../kernel/errors.ts';
@@ -14,7 +15,6 @@ import { requireFeature } from './entitlements.rules.ts';
 import { enterGrowth, requireSeat } from './entitlements.service.ts';
 import { type Claims, identityRules, revocationChannel } from './identity.rules.ts';
 import * as store from './identity.store.ts';
-import { readDifferences } from './roles.store.ts';
 
 export type { ActorRow } from './identity.store.ts';
 
@@ -23,24 +23,35 @@ export async function openTenant(database: Database, key: string): Promise<store
   return store.ensureTenant(database, key);
 }
 
+/** `signIn` for a whole process: those whose tokens come at the same time, as after a restart, are looked up together. */
+export function createSignIn(database: Database): (claims: Claims) => Promise<Actor> {
+  const find = together((all: readonly Claims[]) => store.findAccounts(database, all));
+  return async (claims) => enter(database, claims, await find(claims));
+}
+
 /**
  * The actor of a verified token; its row is created or refreshed on first sight.
  * @throws UnauthenticatedError for a deactivated actor, EntitlementError for somebody new whom the plan does not include.
  */
 export async function signIn(database: Database, claims: Claims): Promise<Actor> {
-  const tenant = await store.ensureTenant(database, claims.tenant);
-  const db = database.forTenant(tenant.id);
-  const known = await store.findActorBySubject(db, claims.subject);
+  const [account = null] = await store.findAccounts(database, [claims]);
+  return enter(database, claims, account);
+}
+
+async function enter(database: Database, claims: Claims, account: store.Account | null): Promise<Actor> {
+  const tenantId = account?.tenantId ?? (await store.ensureTenant(database, claims.tenant)).id;
+  const db = database.forTenant(tenantId);
+  const known = account?.actor;
   const row = !known ? await admit(db, claims) : describes(claims, known) ? known : await store.saveActor(db, claims);
   if (row.deactivatedAt) throw new UnauthenticatedError('this account is deactivated');
   return {
-    tenantId: tenant.id,
+    tenantId,
     id: row.id,
     kind: claims.role === 'SERVICE' ? 'SERVICE_ACCOUNT' : 'USER',
     role: claims.role,
     name: row.name,
     permissions: new Set(claims.permissions),
-    grants: grantsIn(await readDifferences(db), claims.role),
+    grants: grantsIn(account?.differences ?? [], claims.role),
     expiresAt: claims.expiresAt,
   };
 }

@@ -3,7 +3,9 @@ import type { Actor as ActorRow, Tenant } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
 import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 import { newId } from '../../kernel/ids.ts';
+import type { GrantDifference } from '../../policy/grants.ts';
 import type { Claims } from './identity.rules.ts';
+import { differencesOf } from './roles.store.ts';
 
 export type { ActorRow, Tenant };
 
@@ -22,6 +24,31 @@ export async function findTenant(database: Database, key: string): Promise<Tenan
 
 export async function findActorBySubject(db: TenantDb, subject: string): Promise<ActorRow | null> {
   return db.prisma.actor.findFirst({ where: { subject } });
+}
+
+/** What is known of whom claims describe, before anything of it is written. */
+export interface Account {
+  readonly tenantId: string;
+  /** Null for somebody who has not been seen here. */
+  readonly actor: ActorRow | null;
+  /** Where the tenant differs from the matrix. */
+  readonly differences: readonly GrantDifference[];
+}
+
+type Whose = Pick<Claims, 'tenant' | 'subject'>;
+
+/** The accounts of these, in one statement; null for one whose tenant does not exist. */
+export async function findAccounts(database: Database, whose: readonly Whose[]): Promise<(Account | null)[]> {
+  const rows = await database.engine.run(accountsStatement, [
+    whose.map(({ tenant }) => tenant),
+    whose.map(({ subject }) => subject),
+  ]);
+  const accounts: (Account | null)[] = whose.map(() => null);
+  for (const { place, ownTenantId, differences, ...actor } of rows) {
+    const known = actor.id === null ? null : (actor as ActorRow);
+    accounts[Number(place) - 1] = { tenantId: ownTenantId, actor: known, differences };
+  }
+  return accounts;
 }
 
 const subjectTaken = sql<{ taken: number }>(
@@ -54,6 +81,22 @@ const actorColumns = `
   tenant_id AS "tenantId", id, kind, subject, role, name, email, picture_url AS "pictureUrl",
   deactivated_at AS "deactivatedAt", last_seen_at AS "lastSeenAt", membership_version AS "membershipVersion",
   created_at AS "createdAt", updated_at AS "updatedAt"`;
+
+type AccountRow = { readonly [Field in keyof ActorRow]: ActorRow[Field] | null } & {
+  readonly place: bigint;
+  readonly ownTenantId: string;
+  readonly differences: readonly GrantDifference[];
+};
+
+const accountsStatement = sql<AccountRow>(
+  'identity.accounts',
+  `SELECT claimed.place, t.id AS "ownTenantId", actor.*, ${differencesOf('t.id')} AS differences
+   FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS claimed(tenant, subject, place)
+   JOIN tenants t ON t.key = claimed.tenant
+   LEFT JOIN LATERAL (
+     SELECT ${actorColumns} FROM actors WHERE tenant_id = t.id AND subject = claimed.subject
+   ) AS actor ON true`,
+);
 
 const claimImported = sql<ActorRow>(
   'identity.claimImported',

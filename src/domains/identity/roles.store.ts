@@ -12,6 +12,11 @@ export async function readDifferences(db: TenantQueries): Promise<GrantDifferenc
   return db.query(differencesStatement);
 }
 
+/** Where a tenant differs from it, as JSON within another statement. */
+export const differencesOf = (tenantId: string): string => `coalesce((
+  SELECT json_agg(json_build_object('role', p.role, 'permission', p.permission, 'granted', p.granted))
+  FROM role_permissions p WHERE p.tenant_id = ${tenantId}), '[]')`;
+
 const saveStatement = sql<{ saved: number }>(
   'roles.saveDifference',
   `INSERT INTO role_permissions AS r (tenant_id, role, permission, granted) VALUES ($1, $2::tenant_role, $3, $4)

@@ -4,8 +4,7 @@ import { type LiveStream, Stage } from '../../events/stream.ts';
 import { decodeViewerPosition, encodeViewerPosition } from '../../events/viewerPosition.ts';
 import { readSnapshot } from '../../events/viewerRooms.ts';
 import type { Caller } from '../caller.ts';
-import { requireRoom } from '../rooms/rooms.access.ts';
-import { loadRooms } from '../rooms/rooms.service.ts';
+import { admitToRoom } from '../rooms/rooms.access.ts';
 import { messageRules } from './messages.rules.ts';
 import { readable } from './messages.service.ts';
 
@@ -24,7 +23,7 @@ export async function follow(
     const position = after === undefined ? null : decodeViewerPosition(after, 'after');
     return caller.live.viewer(tenantId, caller.actor.id, position);
   }
-  await requireRoom(caller, messageRules.read, roomId, 'roomId');
+  await admitToRoom(caller, messageRules.read, roomId, 'roomId');
   const position = after === undefined ? null : positionIn([roomId], after, 'after');
   return new WhileReadable(caller, roomId, caller.live.room(tenantId, roomId, position));
 }
@@ -86,7 +85,8 @@ class WhileReadable extends Stage<Delivered> {
   }
 }
 
+/** Everybody who follows the room asks it after the same event. */
 async function isOpen(caller: Caller, roomId: string): Promise<boolean> {
-  const [view] = await loadRooms(caller, [roomId]);
-  return view != null && readable(caller, view) && view.room.archivedAt === null;
+  const view = await caller.roomViews.load(caller.db.tenantId, caller.actor.id, roomId);
+  return view !== null && readable(caller, view) && view.room.archivedAt === null;
 }

@@ -38,6 +38,12 @@ export async function requireRoom(caller: Caller, rule: Rule, roomId: string, fi
   return checked(caller, rule, view, field);
 }
 
+/** As `requireRoom`, looked up together with the rooms of others: for subscriptions, which come in storms. */
+export async function admitToRoom(caller: Caller, rule: Rule, roomId: string, field: string): Promise<store.RoomView> {
+  const view = await caller.roomViews.load(caller.db.tenantId, caller.actor.id, roomId);
+  return checked(caller, rule, view, field);
+}
+
 /** As `requireRoom`; @throws RoomArchivedError besides. */
 export async function requireActiveRoom(
   caller: Caller,
