@@ -59,6 +59,11 @@ interface Waiting {
 
 /** How long the frames of a busy socket are gathered, in milliseconds. */
 const gatherFor = 5;
+/**
+ * A socket is busy when something was written to it so many milliseconds ago. Longer than an event takes to reach all
+ * sockets of a large room: otherwise the room that is the busiest would be the one in which nothing is gathered.
+ */
+const busyWithin = 50;
 /** What is gathered is written at the latest when it is as long: up to here a write copies nothing on the way. */
 const gatherAtMost = 16_384;
 
@@ -73,6 +78,9 @@ export function createGatherer() {
     const writers = waiting;
     waiting = [];
     for (const writer of writers) writer.flush();
+    // To write to all may take long itself: none of them has been left alone for that time.
+    const now = performance.now();
+    for (const writer of writers) writer.wrote(now);
   }
 
   return {
@@ -85,8 +93,8 @@ export function createGatherer() {
 export type Gatherer = ReturnType<typeof createGatherer>;
 
 /**
- * Writes to one socket. A message that comes alone is written at once; those that come within a few milliseconds after
- * another are gathered into one write. Whoever writes to the socket otherwise calls `flush` before.
+ * Writes to one socket. A message that comes alone is written at once; those that come soon after another are
+ * gathered into one write. Whoever writes to the socket otherwise calls `flush` before.
  */
 export class FrameWriter {
   readonly #socket: WebSocket;
@@ -95,7 +103,7 @@ export class FrameWriter {
   /** Bytes that may wait in the process before its operations are made to. */
   readonly #limit: number;
   #gathered = '';
-  #writtenAt = -gatherFor;
+  #writtenAt = -busyWithin;
 
   constructor(socket: WebSocket, network: Socket, gatherer: Gatherer, limit: number) {
     this.#socket = socket;
@@ -122,7 +130,7 @@ export class FrameWriter {
       return true;
     }
     const now = performance.now();
-    if (now - this.#writtenAt < gatherFor && frame.length <= gatherAtMost) {
+    if (now - this.#writtenAt < busyWithin && frame.length <= gatherAtMost) {
       this.#gathered = frame;
       this.#gatherer.add(this);
     } else {
@@ -137,6 +145,11 @@ export class FrameWriter {
     if (!this.#network.writableNeedDrain || this.#network.writableLength <= this.#limit) return false;
     this.#network.once('drain', callback);
     return true;
+  }
+
+  /** It counts as written to at that time. */
+  wrote(at: number): void {
+    this.#writtenAt = at;
   }
 
   /** Writes what was gathered. */

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { bytesOf, createGatherer, FrameWriter } from '../../src/transport/frames.ts';
 import { waitFor } from '../support/waiting.ts';
@@ -146,6 +146,28 @@ describe('R2 frames of shared results', () => {
     expect(network.bytesWritten).toBeGreaterThan(before);
     await waitFor('all', () => messagesIn(body()).length === expected.length);
     expect(messagesIn(body())).toEqual(expected);
+  });
+
+  test('that follow each other slower than they are gathered for are gathered too, and one that comes alone is not', async () => {
+    const { network, writer } = await open();
+    const writes = (name: string) => {
+      const before = network.bytesWritten;
+      writer.write('{', `"${name}":1`, nobody);
+      return network.bytesWritten > before;
+    };
+    const now = vi.spyOn(performance, 'now');
+    try {
+      now.mockReturnValue(1_000);
+      expect(writes('first')).toBe(true);
+      // As late as it is when a room's thousands of other sockets are written to in between.
+      now.mockReturnValue(1_045);
+      expect(writes('second')).toBe(false);
+      writer.flush();
+      now.mockReturnValue(1_145);
+      expect(writes('a tenth of a second later')).toBe(true);
+    } finally {
+      now.mockRestore();
+    }
   });
 
   test('that a socket does not take make who wrote them wait, and it is told when they are taken', async () => {
