@@ -46,12 +46,11 @@ const purgeState = z.object({ node: z.object({ status: z.string(), rows: z.numbe
  */
 export async function purge(print: (line: string) => void): Promise<Section> {
   const deployment = await deploy();
+  const client = new pg.Client(deployment.databaseUrl);
   try {
-    const { databaseUrl } = deployment;
     const { url } = deployment.api;
     const token = await deployment.token('ana', 'admin');
     const { actor } = viewer.parse(await ask(url, token, '{ viewer { actor { id } } }', {})).viewer;
-    const client = new pg.Client(databaseUrl);
     await client.connect();
     const { rows: tenants } = await client.query<{ id: string }>('SELECT id FROM tenants');
     print(`filling ${rooms} rooms with ${messages} messages …`);
@@ -108,7 +107,6 @@ export async function purge(print: (line: string) => void): Promise<Section> {
       'SELECT count(*) AS left FROM messages WHERE created_at < $1',
       [before],
     );
-    await client.end();
     if (status !== 'DONE' || left[0]?.left !== '0') throw new Error(`${status}, ${left[0]?.left} messages are left`);
     const figures = { prosa: show(during), peer: show(without) };
     return {
@@ -127,6 +125,7 @@ export async function purge(print: (line: string) => void): Promise<Section> {
       ],
     };
   } finally {
+    await client.end().catch(() => undefined);
     await deployment.stop();
   }
 }
