@@ -17,14 +17,20 @@ export interface Context {
   readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
   /** The codes of the mutations that were refused so far: as data, which the log would have to look for. */
   readonly refusals: string[];
+  /**
+   * Where the result is for many viewers: collects the actors to whom it would not be the same, as `onlyFor` tells. Null
+   * where it is the caller's own.
+   */
+  readonly setApart: Set<string> | null;
 }
 
 export function createContext(
   caller: Caller | null,
   connectionId: string | null = null,
   renewToken: Context['renewToken'] = null,
+  setApart: Context['setApart'] = null,
 ): Context {
-  return { caller, connectionId, renewToken, loaders: new Map(), refusals: [] };
+  return { caller, connectionId, renewToken, loaders: new Map(), refusals: [], setApart };
 }
 
 /** @throws UnauthenticatedError */

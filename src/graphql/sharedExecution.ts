@@ -51,6 +51,8 @@ interface Executed {
   readonly failed: boolean;
   /** A fault of ours, such as a database that is away: the event could not be shown to anybody as it is. */
   readonly fault: GraphQLError | null;
+  /** The actors who are shown something else, and for whom it is executed apart; null for nobody. */
+  readonly setApart: ReadonlySet<string> | null;
 }
 
 /** An event as an operation shows it: executed, or about to be, with those who wait for it in the order in which they came. */
@@ -78,8 +80,8 @@ interface Sharing {
   readonly operations: Map<string, Operation>;
   readonly kept: Kept<Operation>;
   readonly mask: (error: unknown) => GraphQLError;
-  /** Executes the event for one subscriber. */
-  run(args: ExecutionArgs, caller: Caller | null, event: object): Promise<Executed>;
+  /** Executes the event for one subscriber, or (if it is `shared`) on behalf of all who are not set apart. */
+  run(args: ExecutionArgs, caller: Caller | null, event: object, shared: boolean): Promise<Executed>;
 }
 
 /** @returns a result that nobody shares. */
@@ -163,16 +165,16 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     return null;
   }
 
-  #run(event: object): Promise<Executed> {
-    return this.#sharing.run(this.#operation.args, this.#caller, event);
+  #run(event: object, shared: boolean): Promise<Executed> {
+    return this.#sharing.run(this.#operation.args, this.#caller, event, shared);
   }
 
   /** @returns whether more may come. */
   #show(event: object, executed: Executed, shown: Shown, own = false): boolean {
-    if (executed.failed && !own) {
-      // What failed for one viewer (who has just been removed, say) need not fail for another.
+    // What failed for one viewer (who has just been removed, say) need not fail for another.
+    if ((executed.failed && !own) || executed.setApart?.has(this.#caller?.actor.id ?? '')) {
       this.#event = event;
-      void this.#run(event).then((again) => this.settle(again, { ...shown, result: null }, true));
+      void this.#run(event, false).then((again) => this.settle(again, { ...shown, result: null }, true));
       return false;
     }
     if (executed.fault) {
@@ -213,7 +215,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     const { kept } = this.#sharing;
     // The cursor of one room is the same for everybody; that of a stream over many rooms is the subscriber's own.
     const common = isOfManyRooms(event) ? { ...event, cursor: cursorPlaceholder } : event;
-    void this.#run(common).then((executed) => {
+    void this.#run(common, true).then((executed) => {
       shown.executed = executed;
       if (key !== null) kept.add(operation, key, executed.json.length);
       for (const [index, subscriber] of shown.waiting.splice(0).entries()) {
@@ -232,15 +234,18 @@ export function createSharedExecution(deps: {
   const { mask, onExecute } = deps;
   const operations = new Map<string, Operation>();
 
-  async function run(args: ExecutionArgs, caller: Caller | null, event: object): Promise<Executed> {
+  async function run(args: ExecutionArgs, caller: Caller | null, event: object, shared: boolean): Promise<Executed> {
     onExecute?.();
+    const actors = shared ? new Set<string>() : null;
     try {
-      const executed = await execute({ ...args, rootValue: event, contextValue: createContext(caller) });
+      const contextValue = createContext(caller, null, null, actors);
+      const executed = await execute({ ...args, rootValue: event, contextValue });
       const errors = executed.errors?.map(mask);
       const fault = errors?.find(isFault) ?? null;
-      return { json: JSON.stringify(errors ? { ...executed, errors } : executed), failed: errors !== undefined, fault };
+      const json = JSON.stringify(errors ? { ...executed, errors } : executed);
+      return { json, failed: errors !== undefined, fault, setApart: actors?.size ? actors : null };
     } catch (error) {
-      return { json: '', failed: true, fault: mask(error) };
+      return { json: '', failed: true, fault: mask(error), setApart: null };
     }
   }
 

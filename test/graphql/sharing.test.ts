@@ -33,11 +33,13 @@ async function cursor(): Promise<string> {
   return textAt(data, 'room.cursor');
 }
 
+const queryFor = (selection: string) => `subscription Crowd($room: ID!, $after: String) {
+  messageAdded(roomId: $room, after: $after) { ... on MessageAdded { ${selection} } }
+}`;
+
 /** A thousand subscriptions over fifty sockets of ten people. */
 async function crowd(selection: string) {
-  const query = `subscription Crowd($room: ID!, $after: String) {
-    messageAdded(roomId: $room, after: $after) { ... on MessageAdded { ${selection} } }
-  }`;
+  const query = queryFor(selection);
   const after = await cursor();
   const sockets = members.flatMap(({ token }) =>
     Array.from({ length: socketsEach }, () =>
@@ -99,6 +101,23 @@ test('R2 where a field depends on the viewer they cost one for each viewer, and 
     ]);
   }
   await stop();
+});
+
+test('R2 what only the sender sees costs one more execution for the sender, and is null to everybody else', async () => {
+  const selection = 'message { body nonce }';
+  const { received, until, stop } = await crowd(selection);
+  const own = ana.subscribe(queryFor(selection), { room, after: await cursor() });
+  await act(ana, 'sendMessage', { roomId: room, body: 'first', nonce: 'of the first' });
+  expect(await own.next()).toEqual({ messageAdded: { message: { body: 'first', nonce: 'of the first' } } });
+  await until(1);
+  const before = executions;
+  await act(ana, 'sendMessage', { roomId: room, body: 'second', nonce: 'of the second' });
+  expect(await own.next()).toEqual({ messageAdded: { message: { body: 'second', nonce: 'of the second' } } });
+  await until(2);
+  expect(executions - before).toBe(2);
+  const shown = ['first', 'second'].map((body) => ({ data: { messageAdded: { message: { body, nonce: null } } } }));
+  for (const values of received) expect(values).toEqual(shown);
+  await Promise.all([own.stop(), stop()]);
 });
 
 test('R5 what is deleted is not shown to who resumes from before it, although others with the same operation saw it', async () => {

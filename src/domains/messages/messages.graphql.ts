@@ -4,7 +4,7 @@ import { connectionOf } from '../../graphql/connections.ts';
 import { callerOf } from '../../graphql/context.ts';
 import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
-import { viewerDependent } from '../../graphql/viewerDependent.ts';
+import { ofOneViewer, onlyFor, viewerDependent } from '../../graphql/viewerDependent.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
 import { Room, shownRoomLoader, viewOf } from '../rooms/rooms.graphql.ts';
 import {
@@ -96,9 +96,9 @@ export const Message = builder.prismaNode('Message', {
     }),
     nonce: t.string({
       nullable: true,
-      extensions: viewerDependent,
+      extensions: ofOneViewer,
       description: 'What its sender gave with it, to recognise it; null for others than the sender.',
-      resolve: (message, _args, context) => (message.authorId === callerOf(context).actor.id ? message.nonce : null),
+      resolve: (message, _args, context) => onlyFor(context, message.authorId, message.nonce),
     }),
     cursor: t.string({
       description: 'Its place in the room: as the cursors of `Room.messages`, and of what subscriptions give.',
