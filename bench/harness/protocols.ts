@@ -21,8 +21,7 @@ export interface Delivering {
   };
 }
 
-/** Prosa's own operation, but for the nonce: a field that is the viewer's own makes it executed for each of them. */
-const listening = String(MessageAddedDocument).replace(/^ *nonce\n/m, '');
+const listening = String(MessageAddedDocument);
 
 /** What the peers deliver: a message as Prosa's own operation shows it, of the same length. */
 const message = {
