@@ -1,13 +1,16 @@
 import DataLoader from 'dataloader';
 
-/** Milliseconds, and so many batches in them, that go at once: who comes alone, or one after another, waits for nothing. */
-const calm = { window: 50, batches: 8 };
-/** For a while after a batch for several. */
-const crowd = { keys: 4, lasts: 500, window: 100, batches: 1 };
+/** So many batches in so many milliseconds go at once: who comes alone, or one after another, waits for nothing. */
+const calm = { batches: 8, window: 50 };
+/**
+ * A batch for several is a crowd's. From then on, and until there was none for a while, the pause between two batches
+ * doubles: nobody waits much longer than the crowd has been there.
+ */
+const crowd = { keys: 4, shortest: 25, longest: 400, lasts: 1_000 };
 
 /**
- * Loads for all who ask at the same time. In a crowd, as when all connections broke and come back, it waits a little for
- * more of them between one batch and the next: what it sends goes with the time that this takes, however many they are.
+ * Loads for all who ask at the same time. In a crowd, as when all connections broke and come back, it waits for more of
+ * them between one batch and the next: what it sends hardly grows with their number.
  * @param load gives the values in the order of the keys; an Error in the place of one fails only that one.
  */
 export function together<Key, Value>(
@@ -15,14 +18,16 @@ export function together<Key, Value>(
 ): (key: Key) => Promise<Value> {
   let end = 0;
   let left = 0;
+  let pause = crowd.shortest;
   let crowdedUntil = 0;
 
   function schedule(send: () => void): void {
     const now = performance.now();
+    if (now >= crowdedUntil) pause = crowd.shortest;
     if (now >= end) {
-      const { window, batches } = now < crowdedUntil ? crowd : calm;
-      end = now + window;
-      left = batches;
+      const crowded = now < crowdedUntil;
+      end = now + (crowded ? pause : calm.window);
+      left = crowded ? 1 : calm.batches;
     }
     if (left > 0) {
       left--;
@@ -31,7 +36,7 @@ export function together<Key, Value>(
       return;
     }
     setTimeout(() => {
-      end = performance.now() + crowd.window;
+      end = performance.now() + pause;
       left = 0;
       send();
     }, end - now);
@@ -39,7 +44,10 @@ export function together<Key, Value>(
 
   const loader = new DataLoader<Key, Value>(
     (keys) => {
-      if (keys.length >= crowd.keys) crowdedUntil = performance.now() + crowd.lasts;
+      if (keys.length >= crowd.keys) {
+        crowdedUntil = performance.now() + crowd.lasts;
+        pause = Math.min(pause * 2, crowd.longest);
+      }
       return load(keys);
     },
     { cache: false, maxBatchSize: 1_000, batchScheduleFn: schedule },

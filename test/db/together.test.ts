@@ -30,7 +30,7 @@ test('who comes one after another waits for nothing', async () => {
 });
 
 test('R5 a crowd is served once in a while, however large it is', async () => {
-  for (const each of [1, 3, 9]) {
+  for (const each of [1, 2]) {
     const { load, loaded } = watched();
     const values: Promise<number>[] = [];
     for (let time = 0; time < 1_000; time++) {
@@ -39,7 +39,7 @@ test('R5 a crowd is served once in a while, however large it is', async () => {
     }
     await vi.runAllTimersAsync();
     expect(await Promise.all(values)).toEqual(values.map((_, key) => key * 2));
-    expect(loaded.length).toBeLessThanOrEqual(20);
+    expect(loaded.length).toBeLessThanOrEqual(16);
   }
 });
 
@@ -48,7 +48,7 @@ test('after a crowd nobody waits, and one failure is nobody else’s', async () 
   const crowd = Promise.allSettled(Array.from({ length: 500 }, (_, index) => load(index === 3 ? -1 : index)));
   await vi.runAllTimersAsync();
   expect((await crowd).map(({ status }) => status).filter((status) => status === 'rejected')).toHaveLength(1);
-  await vi.advanceTimersByTimeAsync(1_000);
+  await vi.advanceTimersByTimeAsync(1_001);
   for (const key of [1, 2, 3]) {
     const value = load(key);
     await vi.advanceTimersByTimeAsync(10);
