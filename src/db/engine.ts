@@ -138,7 +138,21 @@ export function postgresEngine(
     migrations: url,
     adapter: new PrismaPg(pool, { onPoolError: onError }),
     run: runOn(null),
-    jobStore: { db: { executeSql: (text, values) => pool.query(text, values) } },
+    jobStore: {
+      db: {
+        async executeSql(text, values) {
+          try {
+            const result = await pool.query(text, values);
+            onAnswer();
+            return result;
+          } catch (error) {
+            translateHere(error, 'pg-boss');
+            // Which knows the errors of the driver.
+            throw error;
+          }
+        },
+      },
+    },
     async transaction(work) {
       const client = await pool.connect().catch((error: unknown) => {
         throw translateHere(error);

@@ -1,6 +1,8 @@
 import { PgBoss } from 'pg-boss';
 import type { JobStore } from '../db/engine.ts';
+import { troubleOf } from '../db/trouble.ts';
 import type { JobQueue } from '../domains/job.ts';
+import { UnavailableError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 
 /** What a process that serves requests has of the queue: it adds jobs, and runs none. */
@@ -14,7 +16,7 @@ export function createJobQueue(store: JobStore, queues: readonly string[], log: 
 
   async function open(): Promise<PgBoss> {
     const boss = new PgBoss({ ...store, supervise: false, schedule: false });
-    boss.on('error', (error) => log.warn({ err: error }, 'trouble with the queue of jobs'));
+    boss.on('error', createTroubleLog(log));
     await boss.start();
     // Known before a transaction asks for them: to look one up takes a connection of its own.
     for (const queue of queues) await openQueue(boss, queue);
@@ -36,6 +38,15 @@ export function createJobQueue(store: JobStore, queues: readonly string[], log: 
       const boss = await opening?.catch(() => null);
       await boss?.stop({ graceful: false });
     },
+  };
+}
+
+/** What the queue cannot do. It asks several times a second: of an outage the database tells, once. */
+export function createTroubleLog(log: Logger): (error: Error) => void {
+  return (error) => {
+    const away = troubleOf(error) instanceof UnavailableError;
+    if (away) log.debug({ reason: error.message }, 'the queue of jobs waits for the database');
+    else log.warn({ err: error }, 'trouble with the queue of jobs');
   };
 }
 

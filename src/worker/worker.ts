@@ -2,7 +2,7 @@ import { PgBoss } from 'pg-boss';
 import type { JobStore } from '../db/engine.ts';
 import type { JobDeps } from '../domains/job.ts';
 import type { Logger } from '../kernel/logger.ts';
-import { openQueue } from './jobQueue.ts';
+import { createTroubleLog, openQueue } from './jobQueue.ts';
 import { queuedJobs, scheduledJobs } from './jobs.ts';
 
 /** Jobs of one queue that a worker runs at the same time. */
@@ -16,7 +16,7 @@ export interface Worker {
 /** The role `worker`: runs the domains' jobs from the queue in the database. */
 export async function startWorker(store: JobStore, deps: JobDeps, log: Logger): Promise<Worker> {
   const boss = new PgBoss(store);
-  boss.on('error', (error) => log.warn({ err: error }, 'trouble with the queue of jobs'));
+  boss.on('error', createTroubleLog(log));
   await boss.start();
   const stopping = new AbortController();
   for (const job of queuedJobs) {
