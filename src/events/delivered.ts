@@ -1,5 +1,4 @@
 import type { ReadEvent, RoomEvent } from './catalogue.ts';
-import type { RoomFeed } from './roomFeed.ts';
 
 /** The log does not reach back to the subscriber's cursor, or the subscriber was too slow: it has to read afresh. */
 export interface Resync {
@@ -26,12 +25,6 @@ export type Delivered = DeliveredEvent | ReadEvent | Resync;
 export interface Checkpoint {
   readonly snapshot: string;
   readonly versions: ReadonlyMap<string, bigint>;
-}
-
-/** What the streams need of the process: its feeds, and checkpoints. */
-export interface LiveSources {
-  feedOf(tenantId: string, roomId: string): RoomFeed;
-  requestCheckpoint(): void;
 }
 
 /** How a process names a row of a tenant. */

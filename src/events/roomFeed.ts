@@ -156,3 +156,9 @@ export function createRoomFeed(deps: {
     close,
   };
 }
+
+/** What the streams need of the process: its feeds, and checkpoints. */
+export interface LiveSources {
+  feedOf(tenantId: string, roomId: string): RoomFeed;
+  requestCheckpoint(): void;
+}

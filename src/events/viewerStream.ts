@@ -1,10 +1,10 @@
 import type { TenantQueries } from '../db/sql.ts';
 import type { Bus } from './bus.ts';
 import { actorChannel, type ReadEvent, type RoomEvent } from './catalogue.ts';
-import { type Checkpoint, type Delivered, keyOf, type LiveSources } from './delivered.ts';
+import { type Checkpoint, type Delivered, keyOf } from './delivered.ts';
 import { endingWith } from './iterators.ts';
 import { createQueue } from './queue.ts';
-import type { FeedListener } from './roomFeed.ts';
+import type { FeedListener, LiveSources } from './roomFeed.ts';
 import { replay } from './roomStream.ts';
 import { type LiveStream, toLive } from './stream.ts';
 import { encodeViewerPosition, isLater, sinceLimit, sinceWanted, type ViewerPosition } from './viewerPosition.ts';

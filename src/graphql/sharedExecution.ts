@@ -85,7 +85,7 @@ interface Sharing {
 }
 
 /** @returns a result that nobody shares. */
-export function resultOf(executed: ExecutionResult): SharedResult {
+function resultOf(executed: ExecutionResult): SharedResult {
   return toResult(JSON.stringify(executed), {});
 }
 
