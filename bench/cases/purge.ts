@@ -10,7 +10,7 @@ import { quantile, spreadOf } from '../harness/statistics.ts';
 
 const rooms = 200;
 const messages = 2_000_000;
-const senders = 8;
+const senders = 4;
 const warmUpMs = 3_000;
 const baselineMs = 15_000;
 const tellEveryMs = 15_000;
@@ -118,7 +118,7 @@ export async function purge(print: (line: string) => void): Promise<Section> {
           1.5,
           figures,
         ),
-        row('the longest of these sends', 'one second', Math.max(...during) / 1000, 1, figures),
+        row('the longest of these sends', 'one second', quantile(during, 1) / 1000, 1, figures),
       ],
       notes: [
         `The purge took ${seconds} s, in one worker, with ${senders} clients sending all the time; measured once.`,
@@ -137,5 +137,5 @@ function row(what: string, against: string, ratio: number, most: number, figures
 
 function show(times: readonly number[]): string {
   const [median, p99] = [quantile(times, 0.5), quantile(times, 0.99)].map(round);
-  return `${times.length} sends, median ${median} ms, p99 ${p99} ms, longest ${round(Math.max(...times))} ms`;
+  return `${times.length} sends, median ${median} ms, p99 ${p99} ms, longest ${round(quantile(times, 1))} ms`;
 }
