@@ -17,6 +17,12 @@ export interface ChainHead {
   readonly cutHash: string;
 }
 
+/** The last entry as somebody noted it earlier, outside the database. */
+export interface NotedEntry {
+  readonly number: bigint;
+  readonly hash: string;
+}
+
 /** An entry as stored, with the hash that its fields give now. */
 export interface CheckedLink {
   readonly number: bigint;
@@ -27,8 +33,11 @@ export interface CheckedLink {
   readonly computedHash: string;
 }
 
-/** Follows a chain from its cut to its head, one entry after the other in the order of their numbers. */
-export function createChainCheck(head: ChainHead) {
+/**
+ * Follows a chain from its cut to its head, one entry after the other in the order of their numbers.
+ * @param noted has to be in the chain, unless it was purged: whoever rewrites a chain to its head is found by it.
+ */
+export function createChainCheck(head: ChainHead, noted: NotedEntry | null) {
   let number = head.cutNumber;
   let hash = head.cutHash;
   let cutIsExplained = head.cutNumber === 0n;
@@ -45,12 +54,13 @@ export function createChainCheck(head: ChainHead) {
       }
       number = link.number;
       hash = link.hash;
-      return null;
+      return number === noted?.number && hash !== noted.hash ? { number, kind: 'ALTERED' } : null;
     },
     /** After the last entry. @returns what is wrong, if anything is. */
     end(): AuditProblem | null {
       if (number < head.number) return { number: number + 1n, kind: 'REMOVED' };
       if (hash !== head.hash) return { number, kind: 'ALTERED' };
+      if (noted && noted.number > number) return { number: number + 1n, kind: 'REMOVED' };
       // Entries are gone, and no entry says who purged them.
       return cutIsExplained ? null : { number: head.cutNumber, kind: 'REMOVED' };
     },

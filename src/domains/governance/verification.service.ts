@@ -2,7 +2,7 @@ import type { TenantQueries } from '../../db/sql.ts';
 import { hashOfLink } from '../../events/auditTrail.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
-import { type AuditProblem, auditRules, type ChainHead, createChainCheck } from './audit.rules.ts';
+import { type AuditProblem, auditRules, type ChainHead, createChainCheck, type NotedEntry } from './audit.rules.ts';
 import * as store from './audit.store.ts';
 
 /** What a check of a tenant's audit trail found. */
@@ -20,11 +20,14 @@ export async function verifyOwnAuditTrail(caller: Caller): Promise<AuditVerifica
   return verifyAuditTrail(caller.db);
 }
 
-/** Checks every entry of a tenant's audit trail against the entry before it, and the last one against the head. */
-export async function verifyAuditTrail(db: TenantQueries): Promise<AuditVerification> {
+/**
+ * Checks every entry of a tenant's audit trail against the entry before it, and the last one against the head.
+ * @param noted what an earlier check gave as the last entry: the trail has to lead there too.
+ */
+export async function verifyAuditTrail(db: TenantQueries, noted: NotedEntry | null = null): Promise<AuditVerification> {
   for (;;) {
     const head = await store.readHead(db);
-    const { entries, problem } = await checkChain(db, head);
+    const { entries, problem } = await checkChain(db, head, noted);
     // A purge in the meantime takes away what was being read: then it has to be read again.
     if (problem && (await store.readHead(db)).cutNumber !== head.cutNumber) continue;
     return { head, entries, problem };
@@ -33,8 +36,12 @@ export async function verifyAuditTrail(db: TenantQueries): Promise<AuditVerifica
 
 const partSize = 1_000;
 
-async function checkChain(db: TenantQueries, head: ChainHead): Promise<Pick<AuditVerification, 'entries' | 'problem'>> {
-  const check = createChainCheck(head);
+async function checkChain(
+  db: TenantQueries,
+  head: ChainHead,
+  noted: NotedEntry | null,
+): Promise<Pick<AuditVerification, 'entries' | 'problem'>> {
+  const check = createChainCheck(head, noted);
   let entries = 0;
   let after = head.cutNumber;
   for (;;) {
