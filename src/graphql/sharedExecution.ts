@@ -106,6 +106,10 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   readonly #caller: Caller | null;
   /** The event whose execution it waits for. */
   #event: object | null = null;
+  /** What came meanwhile: one may, so that a source that has nothing else need not be told that it may go on. */
+  #next: object | null = null;
+  /** The sink takes no more for the time being. */
+  #full = false;
   #stopped = false;
   /** The source has ended meanwhile. */
   #end: { readonly error: unknown } | null = null;
@@ -118,10 +122,8 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   }
 
   take(event: object): boolean {
-    const shown = this.#find(event) ?? this.#begin(event);
-    if (shown.executed) return this.#show(event, shown.executed, shown);
-    this.#event = event;
-    shown.waiting.push(this);
+    if (this.#event === null && !this.#full) return this.#accept(event);
+    this.#next = event;
     return false;
   }
 
@@ -130,19 +132,44 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     const event = this.#event;
     this.#event = null;
     if (this.#stopped || event === null) return;
-    const more = this.#show(event, executed, shown, own);
-    if (this.#event !== null || this.#stopped) return;
-    if (this.#end) this.#finish(this.#end.error);
-    else if (more) this.source.resume();
+    this.#full = !this.#show(event, executed, shown, own);
+    this.#proceed();
   }
 
   override done(error?: unknown): void {
-    if (this.#event !== null) this.#end = { error };
-    else this.#finish(error);
+    this.#end = { error };
+    this.#proceed();
   }
 
   override resume(): void {
-    if (this.#event === null) this.source.resume();
+    this.#full = false;
+    // The source may be waiting for it, or for what is being executed.
+    if (this.#next !== null || this.#end) this.#proceed();
+    else this.source.resume();
+  }
+
+  /** @returns whether one more may come. */
+  #accept(event: object): boolean {
+    const shown = this.#find(event) ?? this.#begin(event);
+    if (shown.executed) this.#full = !this.#show(event, shown.executed, shown);
+    else {
+      this.#event = event;
+      shown.waiting.push(this);
+    }
+    return !this.#full;
+  }
+
+  /** Goes on with what came meanwhile, unless it still has to wait. */
+  #proceed(): void {
+    if (this.#event !== null || this.#stopped) return;
+    if (this.#next !== null) {
+      if (this.#full) return;
+      const event = this.#next;
+      this.#next = null;
+      if (!this.#accept(event)) return;
+      this.source.resume();
+      this.#proceed();
+    } else if (this.#end) this.#finish(this.#end.error);
   }
 
   override stop(): void {
@@ -175,7 +202,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     if ((executed.failed && !own) || executed.setApart?.has(this.#caller?.actor.id ?? '')) {
       this.#event = event;
       void this.#run(event, false).then((again) => this.settle(again, { ...shown, result: null }, true));
-      return false;
+      return true;
     }
     if (executed.fault) {
       // No event is passed over: the subscription ends with the fault, and is resumed after the last event before it.
@@ -219,7 +246,12 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
       shown.executed = executed;
       if (key !== null) kept.add(operation, key, executed.json.length);
       for (const [index, subscriber] of shown.waiting.splice(0).entries()) {
-        subscriber.settle(executed, shown, index === 0);
+        try {
+          subscriber.settle(executed, shown, index === 0);
+        } catch (error) {
+          // The others are to get it all the same.
+          subscriber.done(error);
+        }
       }
     });
     return shown;
