@@ -10,7 +10,7 @@ import { quantile, spreadOf } from '../harness/statistics.ts';
 
 const rooms = 200;
 const messages = 2_000_000;
-const senders = 4;
+const senders = 8;
 const warmUpMs = 3_000;
 const baselineMs = 15_000;
 const tellEveryMs = 15_000;
