@@ -59,10 +59,7 @@ interface Waiting {
 
 /** How long the frames of a busy socket are gathered, in milliseconds. */
 const gatherFor = 5;
-/**
- * A socket is busy when something was written to it so many milliseconds ago. Longer than an event takes to reach all
- * sockets of a large room: otherwise the room that is the busiest would be the one in which nothing is gathered.
- */
+/** A socket is busy when something was written to it so many milliseconds ago, not counting the rest of that turn. */
 const busyWithin = 50;
 /** What is gathered is written at the latest when it is as long: up to here a write copies nothing on the way. */
 const gatherAtMost = 16_384;
@@ -73,19 +70,28 @@ const gatherAtMost = 16_384;
  */
 export function createGatherer() {
   let waiting: FrameWriter[] = [];
+  let written: FrameWriter[] = [];
 
   function flush(): void {
     const writers = waiting;
     waiting = [];
     for (const writer of writers) writer.flush();
-    // To write to all may take long itself: none of them has been left alone for that time.
+  }
+
+  // To write to all sockets of a large room takes long itself: none of them has been left alone for that time. Otherwise
+  // the busiest room would be the one in which nothing is gathered.
+  function endTurn(): void {
     const now = performance.now();
-    for (const writer of writers) writer.wrote(now);
+    for (const writer of written) writer.writtenAt = now;
+    written = [];
   }
 
   return {
     add(writer: FrameWriter): void {
       if (waiting.push(writer) === 1) setTimeout(flush, gatherFor);
+    },
+    wrote(writer: FrameWriter): void {
+      if (written.push(writer) === 1) setImmediate(endTurn);
     },
   };
 }
@@ -103,7 +109,8 @@ export class FrameWriter {
   /** Bytes that may wait in the process before its operations are made to. */
   readonly #limit: number;
   #gathered = '';
-  #writtenAt = -busyWithin;
+  /** When something was written; it becomes the end of that turn of the event loop. */
+  writtenAt = -busyWithin;
 
   constructor(socket: WebSocket, network: Socket, gatherer: Gatherer, limit: number) {
     this.#socket = socket;
@@ -130,11 +137,11 @@ export class FrameWriter {
       return true;
     }
     const now = performance.now();
-    if (now - this.#writtenAt < busyWithin && frame.length <= gatherAtMost) {
+    if (now - this.writtenAt < busyWithin && frame.length <= gatherAtMost) {
       this.#gathered = frame;
       this.#gatherer.add(this);
     } else {
-      this.#writtenAt = now;
+      this.#wrote(now);
       this.#network.write(frame, 'latin1');
     }
     return true;
@@ -147,18 +154,18 @@ export class FrameWriter {
     return true;
   }
 
-  /** It counts as written to at that time. */
-  wrote(at: number): void {
-    this.#writtenAt = at;
-  }
-
   /** Writes what was gathered. */
   flush(): void {
     if (this.#gathered === '') return;
     const frames = this.#gathered;
     this.#gathered = '';
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#writtenAt = performance.now();
+    this.#wrote(performance.now());
     this.#network.write(frames, 'latin1');
+  }
+
+  #wrote(now: number): void {
+    this.writtenAt = now;
+    this.#gatherer.wrote(this);
   }
 }

@@ -159,12 +159,17 @@ describe('R2 frames of shared results', () => {
     try {
       now.mockReturnValue(1_000);
       expect(writes('first')).toBe(true);
-      // As late as it is when a room's thousands of other sockets are written to in between.
-      now.mockReturnValue(1_045);
       expect(writes('second')).toBe(false);
       writer.flush();
-      now.mockReturnValue(1_145);
-      expect(writes('a tenth of a second later')).toBe(true);
+      // As late as it is when the thousands of other sockets of the room have been written to.
+      now.mockReturnValue(1_200);
+      await new Promise(setImmediate);
+      now.mockReturnValue(1_240);
+      expect(writes('third')).toBe(false);
+      writer.flush();
+      await new Promise(setImmediate);
+      now.mockReturnValue(1_300);
+      expect(writes('one that comes alone')).toBe(true);
     } finally {
       now.mockRestore();
     }
