@@ -57,7 +57,7 @@ export function startCrowd({ name, opening, sending }: Delivering): Crowd {
   const stop = () => loader.stop();
   process.once('exit', stop);
   return {
-    open: (sockets, atOnce = 50) => loader.run({ do: 'open', opening, atOnce, sockets }),
+    open: (sockets, atOnce = 500) => loader.run({ do: 'open', opening, atOnce, sockets }),
     async settle() {
       await loader.run({ do: 'settle', sending });
     },
