@@ -64,7 +64,7 @@ export function createDocuments(schema: GraphQLSchema, rules: readonly Validatio
     },
     validate(document) {
       if (valid.has(document)) return [];
-      const errors = validate(schema, document, allRules);
+      const errors = unlessTooDeep(() => validate(schema, document, allRules)) ?? [tooDeep()];
       if (errors.length === 0) valid.add(document);
       return errors;
     },
@@ -78,9 +78,30 @@ export function createDocuments(schema: GraphQLSchema, rules: readonly Validatio
 /** The same code for every transport; yoga gives it over HTTP only. */
 function parsed(text: string, maxTokens: number): DocumentNode {
   try {
-    return parse(text, { maxTokens });
+    const document = unlessTooDeep(() => parse(text, { maxTokens }));
+    if (document) return document;
   } catch (error) {
-    if (error instanceof GraphQLError) Object.assign(error.extensions, { code: 'GRAPHQL_PARSE_FAILED' });
+    if (error instanceof GraphQLError) Object.assign(error.extensions, { code: parseFailed });
+    throw error;
+  }
+  throw tooDeep();
+}
+
+const parseFailed = 'GRAPHQL_PARSE_FAILED';
+
+function tooDeep(): GraphQLError {
+  return new GraphQLError('Syntax Error: It is nested too deeply.', { extensions: { code: parseFailed } });
+}
+
+/**
+ * graphql-js calls itself for each level, and a few thousand tokens can be as many levels: how many the stack holds is
+ * not the same each time. @returns null where it did not hold them.
+ */
+function unlessTooDeep<T>(work: () => T): T | null {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof RangeError) return null;
     throw error;
   }
 }

@@ -57,7 +57,8 @@ const documents = createHostileDocuments(schema, random, {
 /** What an attacker must not see: nobody has told them these ids and texts. */
 const secrets = ['topsecret', hidden, unknown.id];
 const leaks: readonly RegExp[] = [
-  /\n?\s+at .+:\d+:\d+/,
+  // As a line of its own, also within JSON: messages say where a value stands, and times have colons.
+  /(\n|\\n)\s+at .+:\d+:\d+/,
   /node_modules|file:\/\/|\/src\/|\.ts\b/,
   /\b(SELECT|UPDATE|DELETE|INSERT)\b.+\b(FROM|SET|INTO|WHERE)\b/,
   /syntax error at or near|violates|relation "|pgboss|prisma|ioredis/i,

@@ -33,6 +33,22 @@ describe('G10 documents', () => {
     expect(() => documents.parse(`{ ${'serverTime '.repeat(1_001)} }`)).toThrow(/token/i);
   });
 
+  test('that are nested more deeply than the stack holds are refused like others that cannot be parsed', () => {
+    const patient = createDocuments(schema, limitRules(limits, true), 10_000_000);
+    for (const levels of [10, 100, 1_000, 2_000, 4_000, 8_000, 100_000]) {
+      const text = `{ ${'viewer { '.repeat(levels)} role ${'} '.repeat(levels)} }`;
+      let refusals: readonly unknown[];
+      try {
+        refusals = patient.validate(patient.parse(text));
+      } catch (error) {
+        refusals = [error];
+      }
+      expect(refusals.length).toBeGreaterThan(0);
+      for (const error of refusals) expect(error).toBeInstanceOf(GraphQLError);
+    }
+    expect(() => patient.parse(`{ ${'viewer { '.repeat(100_000)}`)).toThrow('nested too deeply');
+  });
+
   test('are kept in a bounded number, those that are used longest', () => {
     const documents = create();
     const used = documents.parse('{ serverTime }');
