@@ -116,7 +116,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       live,
       roomViews,
       roles,
-      audit: metrics.countActions(auditTrailOf({ actor, origin }, config.auditKeepDays)),
+      audit: auditTrailOf({ actor, origin }, config.auditKeepDays, metrics.actionCommitted),
       presence,
       typing,
       jobs,

@@ -24,23 +24,38 @@ export interface Database {
   close(): Promise<void>;
 }
 
+/** Handles are shared by all that a tenant does, and kept of this many tenants; they hold nothing but functions. */
+const handlesKept = 1_000;
+
 /** Opens the database over an engine; connections are made when first needed. */
 export function openDatabase(engine: Engine): Database {
   const prisma = sharedPrisma(engine);
+  const handles = new Map<string, TenantDb>();
+
+  function handleOf(tenantId: string): TenantDb {
+    let bound: TenantPrisma | null = null;
+    return {
+      ...queriesOf(engine.run, tenantId),
+      // Most requests do without it, and extending the client takes longer than many a statement.
+      get prisma() {
+        bound ??= bindToTenant(prisma, tenantId);
+        return bound;
+      },
+      transaction: (work) => runTransaction(engine, tenantId, work),
+    };
+  }
+
   return {
     prisma,
     engine,
     forTenant(tenantId) {
-      let bound: TenantPrisma | null = null;
-      return {
-        ...queriesOf(engine.run, tenantId),
-        // Most requests do without it, and extending the client takes longer than many a statement.
-        get prisma() {
-          bound ??= bindToTenant(prisma, tenantId);
-          return bound;
-        },
-        transaction: (work) => runTransaction(engine, tenantId, work),
-      };
+      const known = handles.get(tenantId);
+      if (known) return known;
+      const handle = handleOf(tenantId);
+      handles.set(tenantId, handle);
+      const oldest = handles.size > handlesKept ? handles.keys().next().value : undefined;
+      if (oldest !== undefined) handles.delete(oldest);
+      return handle;
     },
     async ping() {
       await engine.run(pingStatement, []);

@@ -32,8 +32,29 @@ export interface AuditTrail {
   record(tx: TenantTransaction, action: AuditedAction): void;
 }
 
-export function auditTrailOf(by: AuditedBy, keepDays: number): AuditTrail {
-  return { keepDays, record: (tx, action) => recordAudit(tx, by, action) };
+/** @param onCommitted called for each action once it is committed. */
+export function auditTrailOf(by: AuditedBy, keepDays: number, onCommitted: OnCommitted): AuditTrail {
+  return new CallersTrail(by, keepDays, onCommitted);
+}
+
+type OnCommitted = (action: AuditedAction) => void;
+
+/** A class, as each subscription that is open has one. */
+class CallersTrail implements AuditTrail {
+  readonly keepDays: number;
+  readonly #by: AuditedBy;
+  readonly #onCommitted: OnCommitted;
+
+  constructor(by: AuditedBy, keepDays: number, onCommitted: OnCommitted) {
+    this.keepDays = keepDays;
+    this.#by = by;
+    this.#onCommitted = onCommitted;
+  }
+
+  record(tx: TenantTransaction, action: AuditedAction): void {
+    recordAudit(tx, this.#by, action);
+    tx.afterCommit(() => this.#onCommitted(action));
+  }
 }
 
 /** One link of a tenant's chain, as it is hashed and stored. */

@@ -7,7 +7,7 @@ import type { Bus } from './bus.ts';
 import { type Checkpoint, type Delivered, keyOf } from './delivered.ts';
 import { createReplays } from './replays.ts';
 import { createRoomFeed, type LiveSources, type RoomFeed } from './roomFeed.ts';
-import { createRoomStream } from './roomStream.ts';
+import { createRoomStream, type RoomSources } from './roomStream.ts';
 import type { LiveStream } from './stream.ts';
 import type { ViewerPosition } from './viewerPosition.ts';
 import { createViewerStream, type ViewerStream } from './viewerStream.ts';
@@ -113,13 +113,11 @@ export function createLiveDelivery(deps: {
   }, compareEvery);
   timer.unref();
   bus.onReconnect(requestCheckpoint);
+  const rooms: RoomSources = { feedOf, replays, queueEvents };
   const sources: LiveSources = { feedOf, requestCheckpoint };
 
   return {
-    room(tenantId, roomId, after) {
-      const missed = (version: bigint) => replays.read(tenantId, roomId, version);
-      return createRoomStream({ openFeed: () => feedOf(tenantId, roomId), roomId, missed, queueEvents }, after);
-    },
+    room: (tenantId, roomId, after) => createRoomStream(rooms, tenantId, roomId, after),
     viewer(tenantId, actorId, after) {
       const onEnd = () => viewerStreams.delete(stream);
       const stream = createViewerStream({

@@ -2,26 +2,26 @@ import type { TenantQueries } from '../db/sql.ts';
 import type { ReadEvent, RoomEvent } from './catalogue.ts';
 import type { Delivered, DeliveredEvent } from './delivered.ts';
 import { roomPosition } from './position.ts';
-import type { ReplayPage } from './replays.ts';
+import type { Replays } from './replays.ts';
 import type { FeedListener, RoomFeed } from './roomFeed.ts';
 import { readRoomLog } from './roomLog.ts';
 import { LiveStream, type Sink } from './stream.ts';
 
 const replayPage = 200;
 
-/** What the streams of one room have in common. */
-export interface RoomSource {
-  readonly openFeed: () => RoomFeed;
-  readonly roomId: string;
-  /** What was missed after a version; null where the log does not reach back that far. */
-  readonly missed: (after: bigint) => Promise<ReplayPage | null>;
+/** What the streams of a process have in common. */
+export interface RoomSources {
+  readonly feedOf: (tenantId: string, roomId: string) => RoomFeed;
+  readonly replays: Replays;
   /** How many events may wait for a subscriber before it is told to resync. */
   readonly queueEvents: number;
 }
 
 /** One subscriber of one room: what it missed from the log, then live, each change once. */
 class RoomStream extends LiveStream<Delivered> implements FeedListener {
-  readonly #source: RoomSource;
+  readonly #sources: RoomSources;
+  readonly #tenantId: string;
+  readonly #roomId: string;
   #sink: Sink<Delivered> | null = null;
   #feed: RoomFeed | null = null;
   /** The newest version that was handed on; before the first, where it starts. Null: with what comes next. */
@@ -39,9 +39,11 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
   /** Lets a replay go on. */
   #resumed: (() => void) | null = null;
 
-  constructor(source: RoomSource, after: bigint | null) {
+  constructor(sources: RoomSources, tenantId: string, roomId: string, after: bigint | null) {
     super();
-    this.#source = source;
+    this.#sources = sources;
+    this.#tenantId = tenantId;
+    this.#roomId = roomId;
     this.#last = after;
   }
 
@@ -76,7 +78,7 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
       return;
     }
     this.#queue ??= [];
-    if (this.#queue.length < this.#source.queueEvents) {
+    if (this.#queue.length < this.#sources.queueEvents) {
       this.#queue.push(event);
       return;
     }
@@ -92,9 +94,8 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
 
   async #begin(): Promise<void> {
     try {
-      const { openFeed } = this.#source;
       // Not before somebody listens: a feed is closed for good when its last listener leaves meanwhile.
-      this.#feed = openFeed();
+      this.#feed = this.#sources.feedOf(this.#tenantId, this.#roomId);
       const start = await this.#feed.add(this);
       if (this.#last === null) this.#last = start;
       else if (this.#last < start) await this.#replay(this.#last, start);
@@ -106,9 +107,9 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
   }
 
   async #replay(after: bigint, start: bigint): Promise<void> {
-    const { missed, roomId } = this.#source;
+    const roomId = this.#roomId;
     for (let last = after; last < start; ) {
-      const page = await missed(last);
+      const page = await this.#sources.replays.read(this.#tenantId, roomId, last);
       if (!page) {
         this.#last = start;
         this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, start), reason: 'CURSOR_TOO_OLD' });
@@ -152,7 +153,7 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
     if (!this.#overflowed || this.#full || this.#stopped) return;
     if (!this.#farewell) {
       this.#farewell = true;
-      const { roomId } = this.#source;
+      const roomId = this.#roomId;
       this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, this.#last ?? 0n), reason: 'TOO_SLOW' });
       if (this.#full) return;
     }
@@ -161,8 +162,13 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
 }
 
 /** @param after null starts with what comes next. */
-export function createRoomStream(source: RoomSource, after: bigint | null): LiveStream<Delivered> {
-  return new RoomStream(source, after);
+export function createRoomStream(
+  sources: RoomSources,
+  tenantId: string,
+  roomId: string,
+  after: bigint | null,
+): LiveStream<Delivered> {
+  return new RoomStream(sources, tenantId, roomId, after);
 }
 
 /** The room's log after a version, up to another at least. */

@@ -197,7 +197,8 @@ export class Connection implements Session, Living {
     // Until the client closes it too, a socket still receives; its right to ask for anything has ended.
     if (!this.isOpen) return;
     const operation = new SocketOperation(this, id);
-    this.#operations.push(operation);
+    // An array that is appended to makes room for sixteen more.
+    this.#operations = [...this.#operations, operation];
     await this.#host.perform(this, operation, payload);
   }
 }

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
 import type { Database } from '../db/database.ts';
 import { type Statement, sql } from '../db/sql.ts';
-import type { AuditTrail } from '../events/auditTrail.ts';
+import type { AuditedAction } from '../events/auditTrail.ts';
 import type { RoomLog } from '../events/roomLog.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Operation } from './operationLog.ts';
@@ -12,8 +12,8 @@ export interface Metrics {
   collect(): Promise<{ readonly type: string; readonly text: string }>;
   /** The same log, whose messages are counted. */
   countMessages(roomLog: RoomLog): RoomLog;
-  /** The same trail, whose actions are counted once they are committed. */
-  countActions(audit: AuditTrail): AuditTrail;
+  /** It is committed, and in the audit trail. */
+  actionCommitted(action: AuditedAction): void;
   /** @param known the names of operations that get a label of their own; all others share one. */
   operationFinished(known: ReadonlySet<string>): (operation: Operation, milliseconds: number, failed: boolean) => void;
   /** @returns what to call when it is closed. */
@@ -123,9 +123,12 @@ export function createMetrics(database: Database, log: Logger): Metrics {
       this.set({ state: 'expected' }, Number(row.expected));
     },
   });
-  const counted = (gauge: Gauge) => () => {
-    gauge.inc();
-    return () => gauge.dec();
+  const counted = (gauge: Gauge) => {
+    const close = () => gauge.dec();
+    return () => {
+      gauge.inc();
+      return close;
+    };
   };
 
   return {
@@ -138,16 +141,10 @@ export function createMetrics(database: Database, log: Logger): Metrics {
         return added;
       },
     }),
-    countActions: (audit) => ({
-      ...audit,
-      record(tx, action) {
-        audit.record(tx, action);
-        tx.afterCommit(() => {
-          actions.inc({ action: action.action });
-          if (action.action === 'room.create') rooms.inc();
-        });
-      },
-    }),
+    actionCommitted({ action }) {
+      actions.inc({ action });
+      if (action === 'room.create') rooms.inc();
+    },
     operationFinished: (known) => (operation, milliseconds, failed) => {
       const name = operation.name === null ? 'none' : known.has(operation.name) ? operation.name : 'other';
       const outcome = failed ? 'error' : 'ok';

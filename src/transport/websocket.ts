@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage, Server } from 'node:http';
 import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
 import { CloseCode, handleProtocols, type SubscribePayload } from 'graphql-ws';
@@ -9,7 +8,7 @@ import type { SharedExecution } from '../graphql/sharedExecution.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
-import type { Origin } from '../kernel/origin.ts';
+import { newRequestId, type Origin } from '../kernel/origin.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
 import { Connection, type ConnectionHost, type SocketOperation, tryAgainLater } from './connection.ts';
 import { createGatherer, FrameWriter } from './frames.ts';
@@ -75,7 +74,7 @@ export function serveWebSockets(deps: {
         connection.close(tryAgainLater, `a user has at most ${limits.socketsPerUser} sockets here`);
         return false;
       }
-      connection.id = randomUUID();
+      connection.id = newRequestId();
       observer.connected(openSession(sessions, connection, actor), connection.id);
       return true;
     },
@@ -120,7 +119,7 @@ export function serveWebSockets(deps: {
     const startedAt = performance.now();
     const { actor, id } = connection;
     // Each operation has a request id of its own; the socket's names where it came from.
-    const origin = { ...connection.origin, requestId: randomUUID() };
+    const origin = { ...connection.origin, requestId: newRequestId() };
     const renewToken = (token: string) =>
       actor ? renewSession({ sessions, authentication }, connection, actor, token, origin) : Promise.resolve();
     const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({

@@ -72,13 +72,7 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
   subscription.catch((error: unknown) => log.warn({ err: error }, 'changes of what roles grant cannot be heard'));
 
   return {
-    follow(actor) {
-      // No copy: a newer token on a WebSocket changes its actor, whom this reads through to.
-      const followed: Actor = Object.create(actor, {
-        grants: { enumerable: true, get: () => grantsOf(actor, actor.grants) },
-      });
-      return followed;
-    },
+    follow: (actor) => new FollowedActor(actor, grantsOf),
     differences: async (tenantId) => (await load(tenantId)).differences,
     async changed(tenantId) {
       bus.publish(channel, tenantId);
@@ -96,6 +90,54 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
       void subscription.then((stop) => stop()).catch(() => undefined);
     },
   };
+}
+
+type GrantsOf = (actor: Actor, atSignIn: ReadonlySet<string> | undefined) => ReadonlySet<string>;
+
+/**
+ * An actor with the grants of now. No copy: a newer token on a WebSocket changes its actor, whom this reads through to. A
+ * class, as each subscription has one: an object whose prototype is the actor takes ten times as much memory.
+ */
+class FollowedActor implements Actor {
+  readonly #actor: Actor;
+  readonly #grantsOf: GrantsOf;
+
+  constructor(actor: Actor, grantsOf: GrantsOf) {
+    this.#actor = actor;
+    this.#grantsOf = grantsOf;
+  }
+
+  get tenantId() {
+    return this.#actor.tenantId;
+  }
+
+  get id() {
+    return this.#actor.id;
+  }
+
+  get kind() {
+    return this.#actor.kind;
+  }
+
+  get role() {
+    return this.#actor.role;
+  }
+
+  get name() {
+    return this.#actor.name;
+  }
+
+  get permissions() {
+    return this.#actor.permissions;
+  }
+
+  get grants() {
+    return this.#grantsOf(this.#actor, this.#actor.grants);
+  }
+
+  get expiresAt() {
+    return this.#actor.expiresAt;
+  }
 }
 
 /** A permission, and the roles in the tenant that grant it. */

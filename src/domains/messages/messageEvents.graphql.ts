@@ -113,16 +113,16 @@ export function following(
   return follow(callerOf(context), roomId, args.after ?? undefined);
 }
 
+const ifAdded = (event: Delivered) => (event.type === 'MESSAGE_ADDED' || event.type === 'RESYNC' ? event : undefined);
+const ifChanged = (event: Delivered) => (isMessageChange(event) || event.type === 'RESYNC' ? event : undefined);
+
 builder.subscriptionFields((t) => ({
   messageAdded: t.field({
     type: MessageAddedEvent,
     access: messageRules.read,
     description: "The messages of a room, or of all of the viewer's rooms, as they are sent.",
     args: followArgs(t),
-    subscribe: async (_root, args, context) =>
-      filterMap(await following(args, context), (event) =>
-        event.type === 'MESSAGE_ADDED' || event.type === 'RESYNC' ? event : undefined,
-      ),
+    subscribe: async (_root, args, context) => filterMap(await following(args, context), ifAdded),
     resolve: (event) => event,
   }),
   messageChanged: t.field({
@@ -131,10 +131,7 @@ builder.subscriptionFields((t) => ({
     description:
       "The edits, deletions and purges of messages, of a room or of all of the viewer's rooms, as they happen.",
     args: followArgs(t),
-    subscribe: async (_root, args, context) =>
-      filterMap(await following(args, context), (event) =>
-        isMessageChange(event) || event.type === 'RESYNC' ? event : undefined,
-      ),
+    subscribe: async (_root, args, context) => filterMap(await following(args, context), ifChanged),
     resolve: (event) => event,
   }),
 }));
