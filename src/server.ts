@@ -8,6 +8,8 @@ import { createOutageLog } from './db/trouble.ts';
 import type { Caller } from './domains/caller.ts';
 import { frameAncestorsOf } from './domains/identity/embedding.service.ts';
 import { createTenantRoles } from './domains/identity/roles.service.ts';
+import { createShownActors } from './domains/identity/shownActors.service.ts';
+import type { ShownActors } from './domains/identity/shownActors.types.ts';
 import type { JobDeps } from './domains/job.ts';
 import { createPresence } from './domains/presence/presence.service.ts';
 import type { Presence } from './domains/presence/presence.types.ts';
@@ -44,6 +46,7 @@ export interface Foundation {
   readonly bus: Bus;
   readonly live: LiveDelivery;
   readonly presence: Presence;
+  readonly shownActors: ShownActors;
   /** What the role `worker` works with. */
   readonly jobDeps: JobDeps;
   /** What this process counts, and how often its callers may ask. */
@@ -89,6 +92,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const roomViews = createRoomViews(database);
   const typing = createTyping({ throttle, bus, live, log });
   const roles = createTenantRoles({ database, bus, log });
+  const shownActors = createShownActors({ database, bus, log });
   const queues = queuedJobs.map((job) => job.name);
   const jobs = createJobQueue(engine.jobStore, queues, log);
   return {
@@ -96,6 +100,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     bus,
     live,
     presence,
+    shownActors,
     jobDeps: {
       database,
       bus,
@@ -115,6 +120,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       roomLog,
       live,
       roomViews,
+      shownActors,
       roles,
       audit: auditTrailOf({ actor, origin }, config.auditKeepDays, metrics.actionCommitted),
       presence,
@@ -123,6 +129,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     }),
     async close() {
       roles.close();
+      shownActors.close();
       typing.close();
       await presence.close();
       await jobs.close();
@@ -166,11 +173,11 @@ export async function startApi(
   graphiql: GraphiQLOptions | false,
   options: { readonly onExecute?: () => void } = {},
 ): Promise<Api> {
-  const { database, bus, presence, callerFor, metrics, rateLimits } = foundation;
+  const { database, bus, presence, shownActors, callerFor, metrics, rateLimits } = foundation;
   const { limits, requests, corsOrigins } = config;
   const mask = createErrorMask(log, requests.introspection);
   const originOf = createOriginOf(requests.trustedProxies);
-  const authentication = createAuthentication(config.auth, database);
+  const authentication = createAuthentication(config.auth, database, shownActors.changed);
   const sessions = createSessions({ database, bus, log, onRevoked: authentication.forget });
   const front = createFront({
     requests,

@@ -6,6 +6,7 @@ import type { RoomLog } from '../events/roomLog.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Origin } from '../kernel/origin.ts';
 import type { TenantRoles } from './identity/roles.types.ts';
+import type { ShownActors } from './identity/shownActors.types.ts';
 import type { JobQueue } from './job.ts';
 import type { Presence, Typing } from './presence/presence.types.ts';
 import type { RoomViews } from './rooms/rooms.types.ts';
@@ -20,6 +21,8 @@ export interface Caller {
   readonly live: LiveDelivery;
   /** How people have rooms, looked up for many at once. */
   readonly roomViews: RoomViews;
+  /** Who is shown beside what they did. */
+  readonly shownActors: ShownActors;
   /** What the roles grant in the tenant. */
   readonly roles: TenantRoles;
   /** Where critical actions are recorded, in the transaction that does them. */

@@ -27,9 +27,14 @@ export interface Authentication {
 const rememberFor = 10_000;
 const rememberAtMost = 10_000;
 
-export function createAuthentication(config: AuthConfig, database: Database): Authentication {
+/** @param onChange told of an actor about whom a token says something new. */
+export function createAuthentication(
+  config: AuthConfig,
+  database: Database,
+  onChange: (actorId: string) => void,
+): Authentication {
   const verify = createVerifier(config);
-  const signIn = createSignIn(database);
+  const signIn = createSignIn(database, onChange);
   const remembered = new Map<string, { readonly actor: Promise<Actor>; readonly until: number }>();
 
   // Tokens whose first use is recorded: asks the database once for each, not whenever what was remembered has run out.

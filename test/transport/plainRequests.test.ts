@@ -37,7 +37,7 @@ async function openServers(settings: Readonly<Record<string, string>>) {
   const { database, bus, metrics, rateLimits, callerFor } = foundation;
   const { requests, limits, corsOrigins } = config;
   const mask = createErrorMask(log.logger, requests.introspection);
-  const authentication = createAuthentication(config.auth, database);
+  const authentication = createAuthentication(config.auth, database, foundation.shownActors.changed);
   const sessions = createSessions({ database, bus, log: log.logger, onRevoked: authentication.forget });
   const front = createFront({
     requests,

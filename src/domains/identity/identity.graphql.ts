@@ -9,12 +9,23 @@ import { parseId } from '../../kernel/ids.ts';
 import { canInTenant } from '../../policy/can.ts';
 import { allPermissions } from '../../policy/permissions.ts';
 import { identityRules } from './identity.rules.ts';
-import { type ActorRow, listUsers, loadActors, setDeactivated, userCursor } from './identity.service.ts';
+import {
+  type ActorRow,
+  findShownActor,
+  listUsers,
+  loadShownActors,
+  setDeactivated,
+  userCursor,
+} from './identity.service.ts';
 
-const actorLoader = defineLoader<string, ActorRow | null>(loadActors);
+const actorLoader = defineLoader<string, ActorRow | null>(loadShownActors);
 
-/** The actor of a foreign key: it exists, because the key does. */
-export async function loadActor(context: Context, id: string): Promise<ActorRow> {
+/** The actor of a foreign key: it exists, because the key does. No promise for one that is at hand, as most are. */
+export function loadActor(context: Context, id: string): ActorRow | Promise<ActorRow> {
+  return findShownActor(callerOf(context), id) ?? loadExisting(context, id);
+}
+
+async function loadExisting(context: Context, id: string): Promise<ActorRow> {
   const actor = await actorLoader(context).load(id);
   if (!actor) throw new Error('a foreign key points at no actor');
   return actor;

@@ -24,9 +24,12 @@ export async function openTenant(database: Database, key: string): Promise<store
 }
 
 /** `signIn` for a whole process: those whose tokens come at the same time, as after a restart, are looked up together. */
-export function createSignIn(database: Database): (claims: Claims) => Promise<Actor> {
+export function createSignIn(
+  database: Database,
+  onChange: (actorId: string) => void,
+): (claims: Claims) => Promise<Actor> {
   const find = together((all: readonly Claims[]) => store.findAccounts(database, all));
-  return async (claims) => enter(database, claims, await find(claims));
+  return async (claims) => enter(database, claims, await find(claims), onChange);
 }
 
 /**
@@ -38,11 +41,19 @@ export async function signIn(database: Database, claims: Claims): Promise<Actor>
   return enter(database, claims, account);
 }
 
-async function enter(database: Database, claims: Claims, account: store.Account | null): Promise<Actor> {
+async function enter(
+  database: Database,
+  claims: Claims,
+  account: store.Account | null,
+  onChange: (actorId: string) => void = () => undefined,
+): Promise<Actor> {
   const tenantId = account?.tenantId ?? (await store.ensureTenant(database, claims.tenant)).id;
   const db = database.forTenant(tenantId);
   const known = account?.actor;
-  const row = !known ? await admit(db, claims) : describes(claims, known) ? known : await store.saveActor(db, claims);
+  const asKnown = known && describes(claims, known);
+  const row = !known ? await admit(db, claims) : asKnown ? known : await store.saveActor(db, claims);
+  // Also somebody new: an imported person may have become who this is.
+  if (!asKnown) onChange(row.id);
   if (row.deactivatedAt) throw new UnauthenticatedError('this account is deactivated');
   return {
     tenantId,
@@ -105,6 +116,16 @@ function describes(claims: Claims, row: store.ActorRow): boolean {
   );
 }
 
+/** Somebody to be shown, if this process has them at hand. */
+export function findShownActor(caller: Caller, id: string): store.ActorRow | null {
+  return caller.shownActors.find(caller.actor.tenantId, id);
+}
+
+/** As `loadActors`, for actors who are only shown. */
+export async function loadShownActors(caller: Caller, ids: readonly string[]): Promise<(store.ActorRow | null)[]> {
+  return caller.shownActors.load(caller.actor.tenantId, ids);
+}
+
 /** The actors with these ids, in the order of the ids; null for one that does not exist in the caller's tenant. */
 export async function loadActors(caller: Caller, ids: readonly string[]): Promise<(store.ActorRow | null)[]> {
   const rows = new Map((await store.findActors(caller.db, ids)).map((row) => [row.id, row]));
@@ -141,6 +162,7 @@ export async function setDeactivated(caller: Caller, userId: string, deactivated
       targetId: userId,
       metadata: { name: account.name },
     });
+    tx.afterCommit(() => caller.shownActors.changed(userId));
     if (deactivated) tx.afterCommit(() => caller.bus.publish(revocationChannel, userId));
   });
 }
