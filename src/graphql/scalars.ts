@@ -1,4 +1,5 @@
 import { GraphQLError, Kind } from 'graphql';
+import { writeTime } from '../kernel/time.ts';
 import { builder } from './builder.ts';
 
 function parse(value: unknown): Date {
@@ -9,7 +10,7 @@ function parse(value: unknown): Date {
 
 builder.scalarType('DateTime', {
   description: 'A point in time: ISO 8601 in UTC with milliseconds, as in `2026-11-21T09:30:00.000Z`.',
-  serialize: (value) => value.toISOString(),
+  serialize: writeTime,
   parseValue: parse,
   parseLiteral: (node) => parse(node.kind === Kind.STRING ? node.value : null),
 });

@@ -187,7 +187,8 @@ function send(
   response.setHeader('content-type', `${mediaType}; charset=utf-8`);
   response.setHeader('content-length', length);
   for (const [name, value] of [...headers, ...rateHeaders]) response.setHeader(name, value);
-  const write = () => response.writeHead(status).end(body);
+  // What is ASCII is copied as it is; whether it is, its length has told.
+  const write = () => response.writeHead(status).end(body, length === body.length ? 'latin1' : 'utf8');
   if (length >= compressFrom && request.headers['accept-encoding'] !== undefined) {
     compress(request, response, write);
     return;
