@@ -3,7 +3,8 @@ import type { RoomKind } from '../../kernel/actor.ts';
 import type { Entitlements, Feature } from '../../kernel/entitlements.ts';
 import { requireFeature, requireWithin } from '../identity/entitlements.rules.ts';
 import { enterGrowth, readEntitlements } from '../identity/entitlements.service.ts';
-import * as store from './rooms.store.ts';
+import { countMembers } from './members.store.ts';
+import { countActiveRooms } from './rooms.store.ts';
 
 /** Conversations are with contacts, who do not wait for a larger plan. */
 const featureOf: Readonly<Record<RoomKind, Feature | null>> = {
@@ -28,7 +29,7 @@ export async function addRoom<T>(tx: TenantTransaction, kind: RoomKind, work: ()
   requireKind(entitlements, kind);
   const added = await work();
   const max = entitlements.limits.ROOMS;
-  if (max !== null && added !== null) requireWithin(entitlements, 'ROOMS', await store.countActiveRooms(tx, max));
+  if (max !== null && added !== null) requireWithin(entitlements, 'ROOMS', await countActiveRooms(tx, max));
   return added;
 }
 
@@ -41,5 +42,5 @@ export async function requireMembersEntitled(tx: TenantTransaction, kind: RoomKi
   requireKind(entitlements, kind);
   // The two of a direct room are no choice of anybody.
   if (kind === 'DIRECT' || entitlements.limits.MEMBERS_PER_ROOM === null) return;
-  requireWithin(entitlements, 'MEMBERS_PER_ROOM', (await store.countMembers(tx, roomId)).all);
+  requireWithin(entitlements, 'MEMBERS_PER_ROOM', (await countMembers(tx, roomId)).all);
 }

@@ -5,11 +5,11 @@ import { NotFoundError, RoomKindError } from '../../kernel/errors.ts';
 import type { Caller } from '../caller.ts';
 import { loadActors } from '../identity/identity.service.ts';
 import { requireMembersEntitled } from './growth.service.ts';
+import * as store from './members.store.ts';
 import { recordMember, requirePeople } from './opening.service.ts';
 import { changeRoom, requireRoom } from './rooms.access.ts';
 import { requireOpenMembership, requireOwnerLeft, requireRank, roomRules } from './rooms.rules.ts';
 import { report } from './rooms.service.ts';
-import * as store from './rooms.store.ts';
 
 /**
  * The caller joins a channel. Joining twice changes nothing.

@@ -5,6 +5,7 @@ import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import { type ActorRow, loadActors, publicActorId } from '../identity/identity.service.ts';
 import { addRoom, requireMembersEntitled } from './growth.service.ts';
+import { insertMembers } from './members.store.ts';
 import { maxMembersAtOnce, roomRules } from './rooms.rules.ts';
 import { parseName, parseTopic } from './rooms.service.ts';
 import * as store from './rooms.store.ts';
@@ -75,9 +76,9 @@ async function addFirstMembers(
   caller: Caller,
   tx: TenantTransaction,
   roomId: string,
-  members: Parameters<typeof store.insertMembers>[2],
+  members: Parameters<typeof insertMembers>[2],
 ): Promise<void> {
-  await store.insertMembers(tx, roomId, members);
+  await insertMembers(tx, roomId, members);
   for (const { actorId: memberId } of members) {
     await caller.roomLog.addChange(tx, roomId, { kind: 'MEMBER_ADDED', actorId: caller.actor.id, memberId });
   }
