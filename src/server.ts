@@ -23,6 +23,8 @@ import { createLocalBus } from './events/localBus.ts';
 import { createRedisBus } from './events/redisBus.ts';
 import { createRoomLog } from './events/roomLog.ts';
 import { createErrorMask } from './graphql/errors.ts';
+import { createExecute } from './graphql/execution.ts';
+import { schema } from './graphql/schema.ts';
 import { createSharedExecution } from './graphql/sharedExecution.ts';
 import type { Actor } from './kernel/actor.ts';
 import type { Logger } from './kernel/logger.ts';
@@ -54,7 +56,8 @@ export interface Foundation {
   readonly rateLimits: RateLimits;
   /** @param origin where the request came from; absent for what Prosa does by itself. */
   readonly callerFor: (actor: Actor, origin?: Origin) => Caller;
-  close(): Promise<void>;
+  /** @param closing told of each part before it is waited for. */
+  close(closing?: (part: string) => void): Promise<void>;
 }
 
 /** A start that cannot go on until the operator does something; the message is one line. */
@@ -127,14 +130,18 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
       typing,
       jobs,
     }),
-    async close() {
+    async close(closing = () => undefined) {
       roles.close();
       shownActors.close();
       typing.close();
+      closing('presence');
       await presence.close();
+      closing('the queue of jobs');
       await jobs.close();
       live.close();
+      closing('the bus');
       await bus.close();
+      closing('the database');
       await database.close();
     },
   };
@@ -183,7 +190,7 @@ export async function startApi(
     requests,
     persisted: readPersistedOperations(requests.persistedOperations),
     rateLimits,
-    subscriptions: createSharedExecution({ mask, onExecute: options.onExecute }),
+    subscriptions: createSharedExecution({ mask, execute: createExecute(schema), onExecute: options.onExecute }),
     mask,
     metrics,
     log,

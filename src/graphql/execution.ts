@@ -13,6 +13,7 @@ import {
   isLeafType,
   Kind,
   type OperationDefinitionNode,
+  OperationTypeNode,
   type SelectionSetNode,
   typeFromAST,
   visit,
@@ -21,7 +22,7 @@ import { type CompiledQuery, compileQuery, isCompiledQuery } from 'graphql-jit';
 
 export type Execute = (args: ExecutionArgs) => Promise<ExecutionResult>;
 
-/** How often a query is executed before it is compiled: one that nobody sends again is not worth it. */
+/** How often an operation is executed before it is compiled: one that does not come again is not worth it. */
 const usesBefore = 2;
 /** How many compiled queries are kept. */
 const keptQueries = 300;
@@ -29,9 +30,9 @@ const keptQueries = 300;
 const restAfterCompiling = 10;
 
 /**
- * Executes queries and mutations. Queries that come again and again are compiled, which gives the same data sooner;
- * where there is an error in it, the query is executed once more, by graphql-js, whose errors are the ones that count.
- * Mutations, which cannot be done twice, are always executed by graphql-js.
+ * Executes queries and mutations, and subscriptions for one of their events. Queries and events that come again and again
+ * are compiled, which gives the same data sooner; where there is an error in it, it is executed once more, by graphql-js,
+ * whose errors are the ones that count. Mutations, which cannot be done twice, are always executed by graphql-js.
  *
  * Documents have to be the same node for the same text, as graphql/documents.ts gives them. What a field without a
  * resolver gives has to be there already: compiled, a promise would not be waited for.
@@ -68,7 +69,8 @@ export function createExecute(
 
   return async (args) => {
     const operation = getOperationAST(args.document, args.operationName);
-    const query = operation?.operation === 'query' ? compiledOf(operation, args) : null;
+    const isRepeatable = operation && operation.operation !== OperationTypeNode.MUTATION;
+    const query = isRepeatable ? compiledOf(operation, args) : null;
     if (query) {
       const result = await query.query(args.rootValue, args.contextValue, args.variableValues);
       if (!result.errors) return result;

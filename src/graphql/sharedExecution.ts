@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, execute, type GraphQLError } from 'graphql';
+import { createSourceEventStream, type ExecutionArgs, type ExecutionResult, type GraphQLError } from 'graphql';
 import type { Caller } from '../domains/caller.ts';
 import { type LiveStream, Stage, toLive } from '../events/stream.ts';
 import { type Context, createContext } from './context.ts';
 import { isFault } from './errors.ts';
+import type { Execute } from './execution.ts';
 import { createKept, type Kept } from './keptResults.ts';
 import { operationKey } from './operationKey.ts';
 
@@ -249,10 +250,12 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
 
 export function createSharedExecution(deps: {
   mask: (error: unknown) => GraphQLError;
+  /** Executes a subscription for an event, more than once for one that fails. */
+  execute: Execute;
   /** Called for each execution: for metrics. */
   onExecute?: (() => void) | undefined;
 }): SharedExecution {
-  const { mask, onExecute } = deps;
+  const { mask, execute, onExecute } = deps;
   const operations = new Map<string, Operation>();
 
   async function run(args: ExecutionArgs, caller: Caller | null, event: object, shared: boolean): Promise<Executed> {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import {
   buildSchema,
+  createSourceEventStream,
   type DocumentNode,
   type ExecutionResult,
   execute,
@@ -13,9 +14,12 @@ import {
   validate,
 } from 'graphql';
 import { describe, expect, test } from 'vitest';
+import type { Caller } from '../../src/domains/caller.ts';
+import { roomPosition } from '../../src/events/position.ts';
 import { createContext } from '../../src/graphql/context.ts';
 import { createExecute } from '../../src/graphql/execution.ts';
 import { schema } from '../../src/graphql/schema.ts';
+import { decodeId } from '../../src/kernel/ids.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { attempt, createRoom, send } from '../support/acting.ts';
 import { createHostileDocuments } from '../support/hostileDocuments.ts';
@@ -27,12 +31,17 @@ import { startServer } from '../support/server.ts';
 type Variables = Readonly<Record<string, unknown>>;
 
 /** Compares what a query gives, executed by graphql-js, with what it gives when it comes again and again. */
-function comparison(of: GraphQLSchema, contextValue: () => unknown, rootValue?: unknown) {
+function comparison(of: GraphQLSchema, contextValue: () => unknown, rootOfAll?: unknown) {
   let compiled = 0;
   const run = createExecute(of, { onCompile: () => compiled++, rest: 0 });
   return {
     compiled: () => compiled,
-    async compare(document: DocumentNode, variableValues: Variables = {}, operationName?: string) {
+    async compare(
+      document: DocumentNode,
+      variableValues: Variables = {},
+      operationName?: string,
+      rootValue: unknown = rootOfAll,
+    ) {
       const args = () => ({
         schema: of,
         document,
@@ -41,11 +50,35 @@ function comparison(of: GraphQLSchema, contextValue: () => unknown, rootValue?: 
         rootValue,
         contextValue: contextValue(),
       });
-      const expected = shown(await execute(args()));
-      for (let turn = 0; turn < 4; turn++) expect(shown(await run(args()))).toBe(expected);
+      const expecting = args();
+      const expected = shown(await execute(expecting));
+      for (let turn = 0; turn < 4; turn++) {
+        const given = args();
+        expect(shown(await run(given))).toBe(expected);
+        // Nor is another one set apart, who is shown something else.
+        expect(Object(given.contextValue).setApart).toEqual(Object(expecting.contextValue).setApart);
+      }
       return expected;
     },
   };
+}
+
+/** Compares what a subscription gives for its first events from the log. @returns the results. */
+async function compareEvents(query: string, count: number, viewer: Caller): Promise<string[]> {
+  const side = comparison(schema, () => createContext(viewer, null, null, new Set()));
+  const document = parse(query);
+  expect(validate(schema, document)).toEqual([]);
+  const variableValues = { roomId, after: roomPosition(decodeId(roomId)?.uuid ?? '', 0n) };
+  const contextValue = createContext(viewer);
+  const events = await createSourceEventStream({ schema, document, variableValues, contextValue });
+  if (!(Symbol.asyncIterator in events)) throw new Error(JSON.stringify(events));
+  const results: string[] = [];
+  for await (const event of events) {
+    results.push(await side.compare(document, variableValues, undefined, event));
+    if (results.length === count) break;
+  }
+  expect(side.compiled()).toBe(1);
+  return results;
 }
 
 /** As it goes to the client; errors of fields beside each other come in no particular order. */
@@ -100,6 +133,37 @@ describe('G10 compiled queries', () => {
     }
     expect(queries).toBeGreaterThan(2);
     expect(ours.compiled()).toBeGreaterThanOrEqual(queries);
+  });
+
+  test('R2 of subscriptions, for each of their events, give what graphql-js gives', async () => {
+    const manifest: Record<string, string> = JSON.parse(
+      readFileSync(new URL('../../src/web/generated/persisted-documents.json', import.meta.url), 'utf8'),
+    );
+    const own = Object.values(manifest).filter((text) => text.includes('subscription '));
+    expect(own).toHaveLength(2);
+    for (const text of own) {
+      for (const viewer of [caller, agent]) {
+        const results = await compareEvents(text, text.includes('subscription MessageAdded') ? 4 : 2, viewer);
+        for (const result of results) expect(result).not.toContain('"errors"');
+      }
+    }
+    const everything = `subscription ($roomId: ID!, $after: String) { roomEvents(roomId: $roomId, after: $after) {
+      __typename ... on RoomChange { cursor }
+      ... on MessageAdded { message { ...Said room { id unreadCount viewerMember { role } } } }
+      ... on MessageEdited { message { ...Said edits { nodes { body } } } }
+      ... on MessageDeleted { message { ...Said } }
+    } } fragment Said on Message {
+      id body nonce createdAt editedAt deletedAt author { __typename id name } mentions { id } replyTo { id body author { name } }
+    }`;
+    const results = await Promise.all([caller, agent].map((viewer) => compareEvents(everything, 9, viewer)));
+    expect(results.flat().join()).toContain('MessageDeleted');
+    // The viewers differ, and so does what is theirs.
+    expect(results[0]).not.toEqual(results[1]);
+    // What fails for its event has the errors of graphql-js.
+    const failing = `subscription ($roomId: ID!, $after: String) { messageAdded(roomId: $roomId, after: $after) {
+      ... on MessageAdded { message { id room { deliveries: messages(first: 100000) { nodes { id } } } } }
+    } }`;
+    expect((await compareEvents(failing, 2, caller)).join()).toContain('"errors"');
   });
 
   test('over the types of the schema, with what Prisma reads for nested fields, give the same', async () => {

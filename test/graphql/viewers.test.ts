@@ -25,6 +25,7 @@ import { updateRoom } from '../../src/domains/rooms/rooms.service.ts';
 import type { Delivered } from '../../src/events/delivered.ts';
 import { roomPosition } from '../../src/events/position.ts';
 import { createContext } from '../../src/graphql/context.ts';
+import { createExecute } from '../../src/graphql/execution.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { createSharedExecution } from '../../src/graphql/sharedExecution.ts';
 import { dependsOnViewer } from '../../src/graphql/viewerDependent.ts';
@@ -236,6 +237,7 @@ test.each(
     mask: (error) => {
       throw error;
     },
+    execute: createExecute(schema),
     onExecute: () => executions++,
   });
   const document = documentTo(way, field);

@@ -8,6 +8,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { createErrorMask } from '../../src/graphql/errors.ts';
+import { createExecute } from '../../src/graphql/execution.ts';
+import { schema } from '../../src/graphql/schema.ts';
 import { createSharedExecution } from '../../src/graphql/sharedExecution.ts';
 import { createAuthentication } from '../../src/transport/authentication.ts';
 import { createFront } from '../../src/transport/front.ts';
@@ -43,7 +45,7 @@ async function openServers(settings: Readonly<Record<string, string>>) {
     requests,
     persisted: readPersistedOperations(requests.persistedOperations),
     rateLimits,
-    subscriptions: createSharedExecution({ mask }),
+    subscriptions: createSharedExecution({ mask, execute: createExecute(schema) }),
     mask,
     metrics,
     log: log.logger,
