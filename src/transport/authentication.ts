@@ -72,8 +72,10 @@ export function createAuthentication(
     remembered.delete(token);
     remembered.set(token, { actor, until: now + rememberFor });
     // The oldest goes first: a Map keeps the order of insertion.
-    const oldest = remembered.size > rememberAtMost ? remembered.keys().next().value : undefined;
-    if (oldest !== undefined) remembered.delete(oldest);
+    for (const [oldest, { until }] of remembered) {
+      if (until > now && remembered.size <= rememberAtMost) break;
+      remembered.delete(oldest);
+    }
     // A failure is not remembered: the next try may succeed.
     actor.catch(() => remembered.delete(token));
     return actor;
