@@ -24,7 +24,7 @@ export interface Target {
 }
 
 /** Alternating repetitions, so that a noisy machine is noisy to all. */
-const repetitions = 3;
+export const repetitions = 3;
 
 /** What was measured of each contender, in the order of the repetitions. */
 export type Readings = ReadonlyMap<Contender, readonly Reading[]>;
