@@ -8,18 +8,34 @@ import { graphiqlOptions } from './transport/graphiql.ts';
 import { ManifestError } from './transport/persistedOperations.ts';
 import { startWorker } from './worker/worker.ts';
 
+/** Requests have 10 s to finish and jobs 8; what takes longer hangs, and whoever stopped us kills after 30 s. */
+const stopWithin = 25_000;
+
 async function main(): Promise<void> {
   const settings = readConfig();
   const log = createLogger(settings.logLevel);
   const foundation = await openFoundation(settings, log);
   // In the order of opening, closed in the other. From here on a signal is heeded: also while a role is still starting.
-  const opened: (() => Promise<void>)[] = [() => foundation.close()];
+  const opened: ((closing: (part: string) => void) => Promise<void>)[] = [foundation.close];
   let stopping = false;
   const stop = async (signal: string) => {
     if (stopping) return;
     stopping = true;
     log.info({ signal }, 'stopping');
-    for (const close of opened.reverse()) await close();
+    let waitingFor = '';
+    setTimeout(() => {
+      log.error({ waitingFor }, 'could not stop in time: ending all the same');
+      process.exit(1);
+    }, stopWithin);
+    const closing = (part: string) => {
+      waitingFor = part;
+    };
+    try {
+      for (const close of opened.reverse()) await close(closing);
+    } catch (error) {
+      log.error({ err: error, waitingFor }, 'could not stop in order: ending all the same');
+      process.exit(1);
+    }
     log.info('stopped');
     process.exit(0);
   };
@@ -31,7 +47,10 @@ async function main(): Promise<void> {
   const graphiql = config.graphiql && graphiqlOptions(development?.token ?? null, development?.room ?? null);
   if (config.roles.includes('api')) {
     const api = await startApi(config, foundation, log, graphiql);
-    opened.push(() => api.close());
+    opened.push((closing) => {
+      closing('requests and sockets');
+      return api.close();
+    });
     log.info({ url: api.url, roles: config.roles }, 'ready');
     if (development && config.graphiql) console.log(development.welcome(api.url));
   }
@@ -39,7 +58,10 @@ async function main(): Promise<void> {
   if (config.roles.includes('worker')) {
     const starting = startWorker(foundation.database.engine.jobStore, foundation.jobDeps, log);
     // After the api, which was opened before: requests under way may still ask for jobs.
-    opened.splice(1, 0, async () => (await starting).close());
+    opened.splice(1, 0, async (closing) => {
+      closing('jobs');
+      await (await starting).close();
+    });
     await starting;
   }
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { PGlite, types as pgliteTypes } from '@electric-sql/pglite';
 import { PrismaPg } from '@prisma/adapter-pg';
 import type { SqlDriverAdapterFactory } from '@prisma/driver-adapter-utils';
@@ -74,6 +75,9 @@ export interface EngineOptions {
   readonly onTimeout?: (statement: string) => void;
 }
 
+/** How long statements under way have when the pool is closed, in milliseconds. */
+const closeWithin = 3_000;
+
 /**
  * PostgreSQL through a pool of connections, which Prisma shares.
  * @param onError a connection broke, or could not be made.
@@ -97,6 +101,8 @@ export function postgresEngine(
     },
   });
   pool.on('error', onError);
+  const clients = new Set<pg.PoolClient>();
+  pool.on('connect', (client) => clients.add(client)).on('remove', (client) => clients.delete(client));
   function translateHere(error: unknown, statement = 'unnamed'): unknown {
     const translated = translate(error);
     // What is the same was told of before.
@@ -181,7 +187,14 @@ export function postgresEngine(
       }
     },
     translate: translateHere,
-    close: () => pool.end(),
+    async close() {
+      const waiting = new AbortController();
+      const patience = delay(closeWithin, undefined, { signal: waiting.signal }).catch(() => undefined);
+      // It waits for all that is under way: on a server that does not answer, for as long as statements may take.
+      await Promise.race([pool.end(), patience]);
+      waiting.abort();
+      for (const client of clients) void client.end().catch(() => undefined);
+    },
   };
 }
 

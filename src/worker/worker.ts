@@ -8,6 +8,9 @@ import { queuedJobs, scheduledJobs } from './jobs.ts';
 /** Jobs of one queue that a worker runs at the same time. */
 const atOnce = 2;
 
+/** How long jobs under way have at a shutdown; another worker takes up those that needed longer. */
+const finishWithin = 8_000;
+
 export interface Worker {
   /** Lets jobs under way finish. */
   close(): Promise<void>;
@@ -42,7 +45,7 @@ export async function startWorker(store: JobStore, deps: JobDeps, log: Logger): 
   return {
     async close() {
       stopping.abort();
-      await boss.stop({ graceful: true });
+      await boss.stop({ graceful: true, timeout: finishWithin });
     },
   };
 }

@@ -7,13 +7,18 @@ export interface CuttableNetwork {
   readonly url: string;
   /** Cuts all connections, in the middle of whatever they carry; new ones go through. */
   cut(): void;
+  /** From here on nothing comes through, and nobody is told: connections stand, and new ones are accepted. */
+  freeze(): void;
 }
 
 /** Opens it before a server; it is closed after the last test of the file. */
 export async function openCuttableNetwork(serverUrl: string): Promise<CuttableNetwork> {
   const target = new URL(serverUrl);
   const sockets = new Set<Socket>();
-  const server = createServer((near) => {
+  let frozen = false;
+  const server = createServer({ pauseOnConnect: true }, (near) => {
+    sockets.add(near);
+    if (frozen) return;
     const far = connect(Number(target.port), target.hostname);
     for (const [from, to] of [
       [near, far],
@@ -42,5 +47,9 @@ export async function openCuttableNetwork(serverUrl: string): Promise<CuttableNe
   return {
     url: url.href,
     cut,
+    freeze() {
+      frozen = true;
+      for (const socket of sockets) socket.unpipe().pause();
+    },
   };
 }

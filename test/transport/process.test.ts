@@ -1,10 +1,8 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createClient as createSocketClient } from 'graphql-ws';
 import { afterAll, describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -13,51 +11,13 @@ import { send } from '../support/acting.ts';
 import { createClient } from '../support/client.ts';
 import { at, listAt, textAt } from '../support/json.ts';
 import { person, secret, signToken } from '../support/people.ts';
+import { program, startProgram as start } from '../support/program.ts';
 import { waitFor } from '../support/waiting.ts';
 
-const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), 'prosa-process-'));
-const children: ChildProcess[] = [];
 afterAll(() => {
-  for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 });
-
-/** The real program, with nothing set but this. */
-function start(env: Record<string, string>, command = [process.execPath, program]) {
-  const [file = '', ...args] = command;
-  const child = spawn(file, args, {
-    env: { PATH: process.env.PATH, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  children.push(child);
-  let output = '';
-  let errors = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text: string) => {
-    errors += text;
-  });
-  const exited = new Promise<number | null>((resolve) => child.once('close', resolve));
-  return {
-    child,
-    exited,
-    output: () => output,
-    errors: () => errors,
-    /** Waits until it serves. @returns where GraphQL is. */
-    async url() {
-      const found = () => /"url":"([^"]+)"/.exec(output)?.[1];
-      await waitFor(
-        () => `the server to start: ${output}${errors}`,
-        () => found() !== undefined || child.exitCode !== null,
-      );
-      const url = found();
-      if (!url) throw new Error(`the server ended: ${output}${errors}`);
-      return url;
-    },
-  };
-}
 
 describe('P6 with nothing but Node', () => {
   const dataDir = path.join(folder, 'data');
