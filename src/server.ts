@@ -255,9 +255,11 @@ export async function startApi(
       const closed = new Promise((resolve) => server.close(resolve));
       await sockets.close();
       sessions.close();
-      server.closeIdleConnections();
+      // A connection that is kept alive becomes idle with its last answer.
+      const sweep = setInterval(() => server.closeIdleConnections(), 50);
       const timer = setTimeout(() => server.closeAllConnections(), drainFor);
       await closed;
+      clearInterval(sweep);
       clearTimeout(timer);
     },
   };
