@@ -6,7 +6,7 @@ import { roomPosition } from './position.ts';
 import { readRoomLog } from './roomLog.ts';
 
 /** What a subscriber missed of a room, or a part of it. */
-export interface ReplayPage {
+interface ReplayPage {
   /** Oldest first. Subscribers who missed the same get the very same objects. */
   readonly events: readonly DeliveredEvent[];
   /** The last version that the page covers; null for an empty one. */
