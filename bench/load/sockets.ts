@@ -148,7 +148,7 @@ async function pace({ sending, redisUrl, messages, every }: Extract<Job, { do: '
   const sent: Promise<void>[] = [];
   const started = performance.now();
   for (let count = 0; count < messages; count++) {
-    await delay(started + count * every - performance.now());
+    await delay(Math.max(0, started + count * every - performance.now()));
     sent.push(sendOne(sending, room));
   }
   await Promise.all(sent);
