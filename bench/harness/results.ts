@@ -57,7 +57,8 @@ const head = ['case', 'against', 'ratio', 'wanted', 'reached', 'Prosa', 'the oth
 function render({ rows, notes }: Section): string {
   const cells = rows.map(({ what, against, ratio, target, reached, prosa, peer }) => {
     const shown = `**${round(ratio.median)}** (${round(ratio.min)}–${round(ratio.max)})`;
-    return [what, against, shown, targetText(target), reached ? 'yes' : 'no', prosa, peer];
+    const wanted = targetText(target);
+    return [what, against, shown, wanted, wanted && (reached ? 'yes' : 'no'), prosa, peer];
   });
   const widths = head.map((title, column) => Math.max(title.length, ...cells.map((row) => row[column]?.length ?? 0)));
   const line = (row: readonly string[]) =>
