@@ -35,7 +35,7 @@ import { createGraphql, graphqlPath } from './transport/graphql.ts';
 import { createHttpServer, createOriginOf } from './transport/http.ts';
 import { createMetrics, type Metrics } from './transport/metrics.ts';
 import { readPersistedOperations } from './transport/persistedOperations.ts';
-import { createPlainRequests } from './transport/plainRequests.ts';
+import { type Compress, createPlainRequests } from './transport/plainRequests.ts';
 import { createRateLimits, type RateLimits } from './transport/rateLimits.ts';
 import { createSessions } from './transport/sessions.ts';
 import { type ConnectionObserver, serveWebSockets } from './transport/websocket.ts';
@@ -169,28 +169,25 @@ export interface Api {
 /** How long requests under way have at a shutdown. */
 const drainFor = 10_000;
 
-/**
- * The role `api`: serves HTTP and WebSocket.
- * @param options.onExecute called whenever a subscription is executed for an event.
- */
-export async function startApi(
+/** What stands between a connection and the execution of its operations, whatever the transport. */
+export function createRequestPath(
   config: Config,
   foundation: Foundation,
   log: Logger,
   graphiql: GraphiQLOptions | false,
-  options: { readonly onExecute?: () => void } = {},
-): Promise<Api> {
-  const { database, bus, presence, shownActors, callerFor, metrics, rateLimits } = foundation;
-  const { limits, requests, corsOrigins } = config;
+  onExecute?: () => void,
+) {
+  const { database, bus, shownActors, callerFor, metrics, rateLimits } = foundation;
+  const { limits, requests } = config;
+  const { bodyBytes } = requests;
   const mask = createErrorMask(log, requests.introspection);
-  const originOf = createOriginOf(requests.trustedProxies);
   const authentication = createAuthentication(config.auth, database, shownActors.changed);
   const sessions = createSessions({ database, bus, log, onRevoked: authentication.forget });
   const front = createFront({
     requests,
     persisted: readPersistedOperations(requests.persistedOperations),
     rateLimits,
-    subscriptions: createSharedExecution({ mask, execute: createExecute(schema), onExecute: options.onExecute }),
+    subscriptions: createSharedExecution({ mask, execute: createExecute(schema), onExecute }),
     mask,
     metrics,
     log,
@@ -205,12 +202,32 @@ export async function startApi(
     limits,
     graphiql,
     front,
-    bodyBytes: requests.bodyBytes,
+    bodyBytes,
   });
+  const plainRequests = (compress: Compress) =>
+    createPlainRequests({ front, authentication, callerFor, compress, bodyBytes });
+  return { authentication, sessions, front, yoga, plainRequests };
+}
+
+/**
+ * The role `api`: serves HTTP and WebSocket.
+ * @param options.onExecute called whenever a subscription is executed for an event.
+ */
+export async function startApi(
+  config: Config,
+  foundation: Foundation,
+  log: Logger,
+  graphiql: GraphiQLOptions | false,
+  options: { readonly onExecute?: () => void } = {},
+): Promise<Api> {
+  const { database, bus, presence, metrics } = foundation;
+  const { limits, requests, corsOrigins } = config;
+  const originOf = createOriginOf(requests.trustedProxies);
+  const path = createRequestPath(config, foundation, log, graphiql, options.onExecute);
+  const { authentication, sessions, front, yoga } = path;
   const server = createHttpServer({
     yoga,
-    plainRequests: (compress) =>
-      createPlainRequests({ front, authentication, callerFor, compress, bodyBytes: requests.bodyBytes }),
+    plainRequests: path.plainRequests,
     checks: { database: () => database.ping(), events: () => bus.ping() },
     originOf,
     corsOrigins,
@@ -233,7 +250,7 @@ export async function startApi(
     yoga,
     authentication,
     sessions,
-    subscriptions,
+    subscriptions: front.subscriptions,
     observer,
     front,
     originOf,

@@ -7,17 +7,9 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { createErrorMask } from '../../src/graphql/errors.ts';
-import { createExecute } from '../../src/graphql/execution.ts';
-import { schema } from '../../src/graphql/schema.ts';
-import { createSharedExecution } from '../../src/graphql/sharedExecution.ts';
-import { createAuthentication } from '../../src/transport/authentication.ts';
-import { createFront } from '../../src/transport/front.ts';
-import { createGraphql } from '../../src/transport/graphql.ts';
+import { createRequestPath } from '../../src/server.ts';
 import { createHttpServer, createOriginOf } from '../../src/transport/http.ts';
-import { readPersistedOperations } from '../../src/transport/persistedOperations.ts';
-import { createPlainRequests, type PlainRequests } from '../../src/transport/plainRequests.ts';
-import { createSessions } from '../../src/transport/sessions.ts';
+import type { PlainRequests } from '../../src/transport/plainRequests.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { createRoom, send } from '../support/acting.ts';
 import { createClient } from '../support/client.ts';
@@ -36,39 +28,14 @@ writeFileSync(manifest, JSON.stringify({ [hashOf(page)]: page, [hashOf(refuse)]:
 async function openServers(settings: Readonly<Record<string, string>>) {
   const house = await openHouse({ databaseUrl, settings: { PERSISTED_OPERATIONS: manifest, ...settings } });
   const { foundation, config, log } = house;
-  const { database, bus, metrics, rateLimits, callerFor } = foundation;
-  const { requests, limits, corsOrigins } = config;
-  const mask = createErrorMask(log.logger, requests.introspection);
-  const authentication = createAuthentication(config.auth, database, foundation.shownActors.changed);
-  const sessions = createSessions({ database, bus, log: log.logger, onRevoked: authentication.forget });
-  const front = createFront({
-    requests,
-    persisted: readPersistedOperations(requests.persistedOperations),
-    rateLimits,
-    subscriptions: createSharedExecution({ mask, execute: createExecute(schema) }),
-    mask,
-    metrics,
-    log: log.logger,
-    frameAncestors: async () => [],
-  });
-  const { bodyBytes, trustedProxies } = requests;
-  const { subscriptions } = front;
-  const yoga = createGraphql({
-    authentication,
-    sessions,
-    subscriptions,
-    callerFor,
-    limits,
-    graphiql: false,
-    front,
-    bodyBytes,
-  });
+  const { requests, corsOrigins } = config;
+  const { sessions, yoga, plainRequests } = createRequestPath(config, foundation, log.logger, false);
   let leftToYoga = 0;
   async function open(plain: boolean) {
     const server = createHttpServer({
       yoga,
       plainRequests: (compress) => {
-        const answer = createPlainRequests({ front, authentication, callerFor, compress, bodyBytes });
+        const answer = plainRequests(compress);
         const counted: PlainRequests = (call, response, origin, otherwise) =>
           answer(call, response, origin, () => {
             leftToYoga++;
@@ -77,7 +44,7 @@ async function openServers(settings: Readonly<Record<string, string>>) {
         return plain ? counted : (_call, _response, _origin, otherwise) => otherwise();
       },
       checks: {},
-      originOf: createOriginOf(trustedProxies),
+      originOf: createOriginOf(requests.trustedProxies),
       corsOrigins,
       metrics: null,
     });
