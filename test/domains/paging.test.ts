@@ -160,6 +160,11 @@ describe('T6 messages', () => {
     const size = () => 1 + random.integer(6);
     expect(await forward(replyList, size)).toEqual(replies);
     expect(await backward(replyList, size)).toEqual(replies);
+    // The same message, read in two places of a query, and another one.
+    const [ofOne, ofOther, ofTheSame] = await listReplies(admin, [parent, other, { ...parent }], { first: 100 });
+    expect(ofOne?.rows.map(({ id }) => id)).toEqual(replies);
+    expect(ofOther?.rows).toHaveLength(25);
+    expect(ofTheSame).toEqual(ofOne);
 
     for (let index = 0; index < 25; index++) await editMessage(admin, parent.id, `version ${index}`);
     const editList: List<Parameters<typeof editCursor>[0]> = {

@@ -226,9 +226,10 @@ export async function listReplies(
 ): Promise<Page<store.MessageRecord>[]> {
   const roomIds = messages.map((message) => message.roomId);
   const request = parsePage(args, (cursor, field) => positionIn(roomIds, cursor, field));
-  const ids = messages.map((message) => message.id);
+  // Two of them may be the same message, read in two places of a query.
+  const ids = [...new Set(messages.map((message) => message.id))];
   const byParent = Map.groupBy(await store.readReplies(caller.db, ids, request), (row) => row.replyToId);
-  return ids.map((id) => toPage(request, byParent.get(id) ?? []));
+  return messages.map(({ id }) => toPage(request, byParent.get(id) ?? []));
 }
 
 /** Pages of what messages said before their edits, oldest first, in one statement. @throws ValidationError */
