@@ -2,7 +2,8 @@ import { createClient } from 'graphql-ws';
 import { afterAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { encodeCursor } from '../../src/db/cursors.ts';
-import { encodeId, newId } from '../../src/kernel/ids.ts';
+import { roomPosition } from '../../src/events/position.ts';
+import { decodeId, encodeId, newId } from '../../src/kernel/ids.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { act, attempt, createRoom, openDirectRoom, send } from '../support/acting.ts';
 import { createClient as createHttpClient } from '../support/client.ts';
@@ -274,7 +275,11 @@ describe('queries give a documented code', () => {
     ['a forged cursor: no id', page(`after: "${encodeCursor('rooms', [1, 'x'])}"`)],
     ['a forged cursor: too few values', page(`after: "${encodeCursor('rooms', [1])}"`)],
     [
-      'a forged cursor: a version beyond the numbers',
+      'a forged cursor: a version below zero',
+      `{ room(id: "${roomId}") { messages(after: "${roomPosition(decodeId(roomId)?.uuid ?? '', -1n)}") { nodes { id } } } }`,
+    ],
+    [
+      'a forged cursor: of another form',
       `{ room(id: "${roomId}") { messages(after: "${encodeCursor('room', [newId(), '9'.repeat(30)])}") { nodes { id } } } }`,
     ],
     ['a cursor of another room', `{ room(id: "${roomId}") { messages(after: "${outside.cursor}") { nodes { id } } } }`],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeCursor, encodeCursor } from '../../src/db/cursors.ts';
+import { positionIn, roomPosition } from '../../src/events/position.ts';
 import { schema } from '../../src/graphql/schema.ts';
 import { decodeId, encodeId, newId } from '../../src/kernel/ids.ts';
 import { createTestDatabase } from '../services/database.ts';
@@ -105,8 +106,16 @@ function strangeId(id: string): string {
 
 /** The same cursor, but of something that never existed. */
 function strangeCursor(cursor: string): string {
+  // Of a room: after two bytes that say so, its id.
+  const roomId = Buffer.from(cursor, 'base64url')
+    .toString('hex', 2, 18)
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+  try {
+    return roomPosition(newId(), positionIn([roomId], cursor, 'cursor'));
+  } catch {
+    // Of another kind.
+  }
   const shapes = {
-    room: ['uuid', 'integer'],
     rooms: ['time', 'uuid'],
     users: ['text', 'uuid'],
     members: ['time', 'uuid'],

@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { decodeCursor, encodeCursor } from '../../src/db/cursors.ts';
 import { parsePage, toPage } from '../../src/db/pages.ts';
-import { positionIn, roomPosition } from '../../src/events/position.ts';
 import { ValidationError } from '../../src/kernel/errors.ts';
 import { newId } from '../../src/kernel/ids.ts';
 
@@ -25,12 +24,6 @@ describe('T6 cursors', () => {
       expect(decode(cursor.slice(0, index) + other + cursor.slice(index + 1))).toThrow('after: not a cursor');
       expect(decode(cursor.slice(0, index))).toThrow(ValidationError);
     }
-  });
-
-  test('of a room are refused in another', () => {
-    const cursor = roomPosition(id, 42n);
-    expect(positionIn([id], cursor, 'after')).toBe(42n);
-    expect(() => positionIn([newId()], cursor, 'after')).toThrow('after: a cursor of another room');
   });
 });
 
