@@ -9,6 +9,7 @@ import { ValidationError } from '../kernel/errors.ts';
 import { decodeId, encodeId, type NodeType } from '../kernel/ids.ts';
 import './auth.ts';
 import { type Context, callerOf } from './context.ts';
+import './relayFields.ts';
 import { resolveNode, resolveNodes } from './nodes.ts';
 
 const maxNodes = 100;
@@ -27,7 +28,7 @@ export const builder = new SchemaBuilder<{
 }>({
   defaultFieldNullability: false,
   // Outermost first: a refusal of the auth plugin is seen by the errors plugin.
-  plugins: [ErrorsPlugin, 'auth', RelayPlugin, PrismaPlugin],
+  plugins: [ErrorsPlugin, 'auth', 'relayFields', RelayPlugin, PrismaPlugin],
   prisma: {
     client: (context) => callerOf(context).db.prisma,
     dmmf: getDatamodel(),
