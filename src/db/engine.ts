@@ -8,8 +8,9 @@ import { type ConstructorOptions, fromPglite } from 'pg-boss';
 import { PrismaPGlite } from 'pglite-prisma-adapter';
 import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { lockFolder } from './folderLock.ts';
+import { createLookups } from './lookups.ts';
 import type { MigrationTarget } from './migrations.ts';
-import { preparedQuery } from './preparedQuery.ts';
+import { type Execution, preparedBatch } from './preparedBatch.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
 import { parseUsualTime } from './times.ts';
 import { troubleOf } from './trouble.ts';
@@ -54,15 +55,35 @@ function parserOf(oid: number): (text: string) => unknown {
 async function execute<Row>(
   client: pg.PoolClient,
   statement: Statement<Row>,
-  params: readonly SqlValue[],
+  values: readonly SqlValue[],
 ): Promise<Row[]> {
   // Of a library: nothing that comes again under a name.
-  if (!statement.name) return (await client.query({ text: statement.text, values: [...params] })).rows;
+  if (!statement.name) return (await client.query({ text: statement.text, values: [...values] })).rows;
   return new Promise<Row[]>((resolve, reject) => {
-    const query = preparedQuery<Row>(statement, params, parserOf);
-    query.callback = (error, rows) => (error ? reject(error) : resolve(rows ?? []));
-    client.query(query);
+    // What a statement gives is what it was declared to give.
+    const done = (rows: object[]) => resolve(rows as Row[]);
+    executeBatch(client, [{ statement, values, done, failed: reject }]).catch(reject);
   });
+}
+
+/**
+ * Executes them in one round trip. Resolves when the connection can take the next.
+ * @returns those that were not executed, as one before them failed.
+ */
+function executeBatch(client: pg.PoolClient, executions: readonly Execution[]): Promise<readonly Execution[]> {
+  return new Promise((resolve, reject) => {
+    const batch = preparedBatch(executions, parserOf);
+    batch.callback = (error) => {
+      if (error && !isOfStatement(error)) reject(error);
+      else resolve(batch.left());
+    };
+    client.query(batch);
+  });
+}
+
+/** After an error of the statement the connection is as good as before. */
+function isOfStatement(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
 }
 
 /** What happens with a database besides answers. */
@@ -121,9 +142,7 @@ export function postgresEngine(
       client.off('error', ignore).release();
       return result;
     } catch (error) {
-      // After an error of the statement the connection is as good as before.
-      const good = error instanceof pg.DatabaseError && error.severity === 'ERROR';
-      client.off('error', ignore).release(!good);
+      client.off('error', ignore).release(!isOfStatement(error));
       throw error;
     }
   }
@@ -140,10 +159,30 @@ export function postgresEngine(
         throw translateHere(error, statement.name);
       }
     };
+  const lookUp = createLookups(async (executions) => {
+    try {
+      await withClient(async (client) => {
+        for (let left = executions; left.length > 0; ) left = await executeBatch(client, left);
+      });
+      onAnswer();
+    } catch (error) {
+      // Whoever has an answer already does not hear of it.
+      for (const execution of executions) execution.failed(error);
+    }
+  });
+  const run = runOn(null);
   return {
     migrations: url,
     adapter: new PrismaPg(pool, { onPoolError: onError }),
-    run: runOn(null),
+    run: <Row>(statement: Statement<Row>, values: readonly SqlValue[]) => {
+      if (!statement.isLookup) return run(statement, values);
+      return new Promise<Row[]>((resolve, reject) => {
+        // As above.
+        const done = (rows: object[]) => resolve(rows as Row[]);
+        const failed = (error: unknown) => reject(translateHere(error, statement.name));
+        lookUp({ statement, values, done, failed });
+      });
+    },
     jobStore: {
       db: {
         async executeSql(text, values) {

@@ -5,6 +5,8 @@
 export interface Statement<Row> {
   readonly name: string;
   readonly text: string;
+  /** As `lookup` declares it. */
+  readonly isLookup?: true;
   /** Only carries the row's type. */
   readonly row?: Row;
 }
@@ -12,6 +14,15 @@ export interface Statement<Row> {
 /** Declares a statement. The name has to be unique in the program: `domain.whatItDoes`. */
 export function sql<Row>(name: string, text: string): Statement<Row> {
   return { name, text };
+}
+
+/**
+ * Declares a statement that only reads what an index leads to, and so is quick. Outside of a transaction the lookups of
+ * one turn of the event loop share a round trip, one after the other in the order in which they were asked for: one that
+ * takes long would keep those behind it waiting.
+ */
+export function lookup<Row>(name: string, text: string): Statement<Row> {
+  return { name, text, isLookup: true };
 }
 
 export type SqlValue =

@@ -1,7 +1,7 @@
 import { messageColumns } from '../../db/columns.ts';
 import type { MessageEdit } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
-import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import { lookup, sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 import type { MessageRecord } from '../../events/catalogue.ts';
 import { newId } from '../../kernel/ids.ts';
 
@@ -15,8 +15,8 @@ const messagesPage = (direction: 'ASC' | 'DESC') => `
     ORDER BY m.seq ${direction} LIMIT $5
   ) AS page`;
 
-const messagesForward = sql<MessageRecord>('messages.forward', messagesPage('ASC'));
-const messagesBackward = sql<MessageRecord>('messages.backward', messagesPage('DESC'));
+const messagesForward = lookup<MessageRecord>('messages.forward', messagesPage('ASC'));
+const messagesBackward = lookup<MessageRecord>('messages.backward', messagesPage('DESC'));
 
 const beyondEverySeq = 2n ** 63n - 1n;
 
@@ -39,7 +39,7 @@ export async function findMessages(db: TenantQueries, ids: readonly string[]): P
   return db.query(messagesByIds, ids);
 }
 
-const messagesBySeq = sql<MessageRecord>(
+const messagesBySeq = lookup<MessageRecord>(
   'messages.bySeq',
   `SELECT ${messageColumns('m')} FROM unnest($2::uuid[], $3::bigint[]) AS wanted(room_id, seq)
    JOIN messages m ON m.tenant_id = $1 AND m.room_id = wanted.room_id AND m.seq = wanted.seq`,

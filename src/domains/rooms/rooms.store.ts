@@ -1,6 +1,6 @@
 import type { Member, Room } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
-import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import { lookup, sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 import { newId } from '../../kernel/ids.ts';
 
 export type { Room };
@@ -34,14 +34,14 @@ function toView(row: ViewRow): RoomView {
 }
 
 // For the many that look at one room: of a list, PostgreSQL does not know the length, and plans anew each time.
-const viewById = sql<ViewRow>(
+const viewById = lookup<ViewRow>(
   'rooms.viewById',
   `SELECT ${viewColumns} FROM rooms r
    LEFT JOIN members m ON m.tenant_id = $1 AND m.room_id = r.id AND m.actor_id = $2
    WHERE r.tenant_id = $1 AND r.id = $3`,
 );
 
-const viewsByIds = sql<ViewRow>(
+const viewsByIds = lookup<ViewRow>(
   'rooms.viewsByIds',
   `SELECT ${viewColumns} FROM rooms r
    LEFT JOIN members m ON m.tenant_id = $1 AND m.room_id = r.id AND m.actor_id = $2
@@ -138,8 +138,8 @@ const channels = (direction: 'ASC' | 'DESC') => `
 
 const roomLists = {
   OWN: {
-    forward: sql<ViewRow>('rooms.ownForward', ownRooms('DESC')),
-    backward: sql<ViewRow>('rooms.ownBackward', ownRooms('ASC')),
+    forward: lookup<ViewRow>('rooms.ownForward', ownRooms('DESC')),
+    backward: lookup<ViewRow>('rooms.ownBackward', ownRooms('ASC')),
   },
   CHANNELS: {
     forward: sql<ViewRow>('rooms.channelsForward', channels('DESC')),

@@ -1,0 +1,103 @@
+import { afterAll, expect, test } from 'vitest';
+import { postgresEngine } from '../../src/db/engine.ts';
+import { lookup, sql } from '../../src/db/sql.ts';
+import { UnavailableError } from '../../src/kernel/errors.ts';
+import { createTestDatabase } from '../services/database.ts';
+import { waitFor } from '../support/waiting.ts';
+
+const troubles: string[] = [];
+const engine = postgresEngine(await createTestDatabase(), 4, (error) => troubles.push(error.message));
+afterAll(() => engine.close());
+
+const double = lookup<{ result: number; pid: number }>(
+  'test.double',
+  'SELECT $1::int * 2 AS result, pg_backend_pid() AS pid',
+);
+const divide = lookup<{ result: number }>('test.divide', 'SELECT 6 / $1::int AS result');
+const tenants = lookup<{ count: bigint }>('test.tenants', 'SELECT count(*) AS count FROM tenants WHERE key = $1');
+const slow = lookup<{ at: Date }>('test.slow', 'SELECT clock_timestamp() AS at FROM pg_sleep($1)');
+const now = lookup<{ at: Date }>('test.now', 'SELECT clock_timestamp() AS at');
+const add = sql<never>('test.add', 'INSERT INTO tenants (id, key, name) VALUES (gen_random_uuid(), $1, $1)');
+const cut = sql<never>('test.cut', 'SELECT pg_terminate_backend($1)');
+
+const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+
+test('the lookups of a turn share a connection, and each gets what it asked for', async () => {
+  for (const count of [1, 7, 200]) {
+    const asked = Array.from({ length: count }, (_, n) => n);
+    const answers = await Promise.all(asked.map((n) => engine.run(double, [n])));
+    expect(answers.map(([row]) => row?.result)).toEqual(asked.map((n) => n * 2));
+    expect(new Set(answers.map(([row]) => row?.pid)).size).toBe(1);
+  }
+  // Those of another turn need not wait for them.
+  const first = engine.run(slow, [0.2]);
+  await turn();
+  const [second] = await engine.run(now, []);
+  expect(second?.at.getTime()).toBeLessThan((await first)[0]?.at.getTime() ?? 0);
+});
+
+test('R5 a lookup sees what those saw that were asked for before it', async () => {
+  const [first, second] = await Promise.all([engine.run(slow, [0.1]), engine.run(now, [])]);
+  expect(second[0]?.at.getTime()).toBeGreaterThanOrEqual(first[0]?.at.getTime() ?? Number.NaN);
+  // Each has a snapshot of its own: what is written while one before it takes its time is seen.
+  const seen = Promise.all([engine.run(slow, [0.3]), engine.run(tenants, ['meanwhile'])]);
+  await turn();
+  await engine.run(add, ['meanwhile']);
+  expect((await seen)[1]).toEqual([{ count: 1n }]);
+});
+
+test('one that fails fails alone, also the first time that they are asked for', async () => {
+  const wrong = lookup<never>('test.wrong', 'SELECT nothing FROM nowhere');
+  for (let again = 0; again < 3; again++) {
+    const settled = await Promise.allSettled([
+      engine.run(divide, [2]),
+      engine.run(divide, [0]),
+      engine.run(wrong, []),
+      engine.run(divide, ['x']),
+      engine.run(divide, [3]),
+      engine.run(double, [1]),
+    ]);
+    expect(settled.map(({ status }) => status)).toEqual([
+      ...['fulfilled', 'rejected', 'rejected', 'rejected', 'fulfilled', 'fulfilled'],
+    ]);
+    expect(settled.map((each) => (each.status === 'rejected' ? String(each.reason.message) : ''))).toEqual([
+      '',
+      expect.stringContaining('division by zero'),
+      expect.stringContaining('nowhere'),
+      expect.stringContaining('invalid input syntax'),
+      '',
+      '',
+    ]);
+  }
+  expect(troubles).toEqual([]);
+});
+
+test('a column of another type than before is read as what it is', async () => {
+  const table = sql<never>('test.table', 'CREATE TABLE changing (value int)');
+  const fill = sql<never>('test.fill', 'INSERT INTO changing VALUES (7)');
+  const change = sql<never>('test.change', 'ALTER TABLE changing ALTER value TYPE bigint');
+  const all = lookup<{ value: unknown }>('test.all', 'SELECT * FROM changing');
+  await engine.run(table, []);
+  await engine.run(fill, []);
+  expect(await engine.run(all, [])).toEqual([{ value: 7 }]);
+  await engine.run(change, []);
+  // PostgreSQL refuses what is prepared for the old type; then it is prepared anew.
+  const answers = await Promise.allSettled(Array.from({ length: 8 }, () => engine.run(all, [])));
+  expect(answers.at(-1)).toEqual({ status: 'fulfilled', value: [{ value: 7n }] });
+});
+
+test('R9 those under way on a connection that breaks fail as an outage, and the next are answered', async () => {
+  const [{ pid } = { pid: 0 }] = await engine.run(double, [1]);
+  // The connection that was given back last is the next one to be taken.
+  const asked = Promise.allSettled([engine.run(double, [1]), engine.run(slow, [30]), engine.run(double, [2])]);
+  await turn();
+  await waitFor('the connection to be cut', async () => {
+    await engine.run(cut, [pid]);
+    return troubles.length > 0;
+  });
+  const [first, second, third] = await asked;
+  expect(first).toMatchObject({ status: 'fulfilled', value: [{ result: 2, pid }] });
+  expect(second).toMatchObject({ status: 'rejected', reason: expect.any(UnavailableError) });
+  expect(third).toMatchObject({ status: 'rejected', reason: expect.any(UnavailableError) });
+  expect((await engine.run(double, [3]))[0]?.result).toBe(6);
+});
