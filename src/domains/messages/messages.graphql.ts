@@ -1,3 +1,4 @@
+import type { PageArgs } from '../../db/pages.ts';
 import { roomPosition } from '../../events/position.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionOf } from '../../graphql/connections.ts';
@@ -6,7 +7,7 @@ import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
 import { ofOneViewer, onlyFor, viewerDependent } from '../../graphql/viewerDependent.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
-import { Room, shownRoomLoader, viewOf } from '../rooms/rooms.graphql.ts';
+import { Room, roomLookAhead, shownRoomLoader, viewOf } from '../rooms/rooms.graphql.ts';
 import {
   editCursor,
   listEdits,
@@ -194,3 +195,6 @@ builder.prismaObjectField(Room, 'messages', (t) =>
     { name: 'RoomMessagesEdge', description: 'A message in a page.' },
   ),
 );
+
+// Also for who turns out not to read them: then they are not shown.
+roomLookAhead.on<PageArgs>('messages', (context, roomId, args) => messagePages(context, args).load(roomId));

@@ -1,6 +1,6 @@
 import type { Member } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
-import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import { lookup, sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 
 export type { Member };
 
@@ -117,8 +117,8 @@ const membersPage = (direction: 'ASC' | 'DESC') => `
     ORDER BY m.joined_at ${direction}, m.actor_id ${direction} LIMIT $7
   ) AS page`;
 
-const membersForward = sql<Member>('rooms.membersForward', membersPage('ASC'));
-const membersBackward = sql<Member>('rooms.membersBackward', membersPage('DESC'));
+const membersForward = lookup<Member>('rooms.membersForward', membersPage('ASC'));
+const membersBackward = lookup<Member>('rooms.membersBackward', membersPage('DESC'));
 
 /** For each room one member more than the page holds, in the page's own direction; by time of joining. */
 export async function readMembers(

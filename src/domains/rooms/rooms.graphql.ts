@@ -1,8 +1,10 @@
+import type { PageArgs } from '../../db/pages.ts';
 import { roomPosition } from '../../events/position.ts';
 import { builder } from '../../graphql/builder.ts';
 import { connectionOf } from '../../graphql/connections.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
+import { defineLookAhead } from '../../graphql/lookAhead.ts';
 import { registerNode } from '../../graphql/nodes.ts';
 import { viewerDependent } from '../../graphql/viewerDependent.ts';
 import { parseId } from '../../kernel/ids.ts';
@@ -22,6 +24,9 @@ export const shownRoomLoader = defineLoader(loadRoomsShown);
 export async function viewOf(context: Context, roomId: string): Promise<RoomView | null> {
   return roomLoader(context).load(roomId);
 }
+
+/** What the fields of a room load by its id. */
+export const roomLookAhead = defineLookAhead<string>();
 
 export const RoomKind = builder.enumType('RoomKind', {
   description: 'What a room is for.',
@@ -140,6 +145,8 @@ export const Room = builder.prismaNode('Room', {
   }),
 });
 
+roomLookAhead.on<PageArgs>('members', (context, id, args) => memberPages(context, args).load(id));
+
 registerNode('Room', async (context, id) => (await viewOf(context, id))?.room ?? null);
 
 const RoomList = builder.enumType('RoomList', {
@@ -157,7 +164,12 @@ builder.queryFields((t) => ({
     access: roomRules.read,
     description: 'A room by its id; null if it does not exist, or not for the viewer.',
     args: { id: t.arg.id({ required: true, description: 'The id of the room.' }) },
-    resolve: async (_root, { id }, context) => (await viewOf(context, parseId('Room', id, 'id')))?.room ?? null,
+    resolve: async (_root, args, context, info) => {
+      const id = parseId('Room', args.id, 'id');
+      const view = viewOf(context, id);
+      roomLookAhead.begin(context, info, id);
+      return (await view)?.room ?? null;
+    },
   }),
   rooms: t.connection(
     {

@@ -1,0 +1,74 @@
+import {
+  type FieldNode,
+  type GraphQLResolveInfo,
+  getArgumentValues,
+  getNamedType,
+  isObjectType,
+  Kind,
+  type SelectionSetNode,
+} from 'graphql';
+import type { Context } from './context.ts';
+
+/** Begins to load, by lookups, what a field of the value with that key will ask for: the field then finds it under way. */
+type Begin<Key, Args> = (context: Context, key: Key, args: Args) => Promise<unknown>;
+
+/**
+ * What fields of a value load by its key can be loaded together with the value, as soon as the key is known: the lookups
+ * of one turn share a round trip. Nothing is shown that would not be shown otherwise, and an error is the field's to tell.
+ */
+export interface LookAhead<Key> {
+  on<Args>(fieldName: string, begin: Begin<Key, Args>): void;
+  /**
+   * To be called after the value itself is asked for, in the same turn: lookups are made in the order in which they were
+   * asked for, so that the fields are not older than the value.
+   */
+  begin(context: Context, info: GraphQLResolveInfo, key: Key): void;
+}
+
+export function defineLookAhead<Key>(): LookAhead<Key> {
+  const begins = new Map<string, Begin<Key, never>>();
+  const wanted = new WeakMap<FieldNode, readonly FieldNode[]>();
+
+  function wantedOf({ fieldNodes, fragments }: GraphQLResolveInfo): readonly FieldNode[] {
+    const [node] = fieldNodes;
+    if (!node) return [];
+    let found = wanted.get(node);
+    if (!found) {
+      found = unconditional(node.selectionSet, fragments).filter(({ name }) => begins.has(name.value));
+      wanted.set(node, found);
+    }
+    return found;
+  }
+
+  return {
+    on: (fieldName, begin) => void begins.set(fieldName, begin),
+    begin(context, info, key) {
+      const type = getNamedType(info.returnType);
+      if (!isObjectType(type)) return;
+      for (const node of wantedOf(info)) {
+        const field = type.getFields()[node.name.value];
+        const begin = begins.get(node.name.value);
+        if (!field || !begin) continue;
+        try {
+          // A field is given the arguments that the schema declares.
+          begin(context, key, getArgumentValues(field, node, info.variableValues) as never).catch(() => undefined);
+        } catch {
+          // The field itself will tell what is wrong with its arguments.
+        }
+      }
+    },
+  };
+}
+
+/** The fields that are asked for whatever the variables are, here or in a fragment. */
+function unconditional(
+  selectionSet: SelectionSetNode | undefined,
+  fragments: GraphQLResolveInfo['fragments'],
+): FieldNode[] {
+  return (selectionSet?.selections ?? []).flatMap((selection) => {
+    if (selection.directives?.length) return [];
+    if (selection.kind === Kind.FIELD) return [selection];
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
+    return unconditional(fragment?.selectionSet, fragments);
+  });
+}
