@@ -11,6 +11,7 @@ import { lockFolder } from './folderLock.ts';
 import { createLookups } from './lookups.ts';
 import type { MigrationTarget } from './migrations.ts';
 import { type Execution, preparedBatch } from './preparedBatch.ts';
+import { RowSocket } from './rowSocket.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
 import { parseUsualTime } from './times.ts';
 import { troubleOf } from './trouble.ts';
@@ -111,6 +112,7 @@ export function postgresEngine(
 ): Engine {
   const pool = new pg.Pool({
     connectionString: url,
+    stream: () => new RowSocket(),
     max: poolSize,
     // A commit that is not answered by then is given up and the connection dropped: no request hangs on a dead server.
     query_timeout: Math.max(30_000, statementTimeout + 5_000),

@@ -1,20 +1,15 @@
 import pg, { type Connection, type Submittable } from 'pg';
+import { type Column, type Parse, type RowReader, rowReader } from './rowReader.ts';
+import { RowSocket } from './rowSocket.ts';
 import type { SqlValue, Statement } from './sql.ts';
 
-interface Column {
-  readonly name: string;
-  readonly dataTypeID: number;
-}
-
-type Parse = (text: string) => unknown;
 type Cells = readonly (string | null)[];
-type ReadRow = (cells: Cells) => object;
 
 /** A statement as a connection knows it. */
 interface Prepared {
   readonly text: string;
   /** Null for a statement that gives no rows. */
-  readonly readRow: ReadRow | null;
+  readonly reader: RowReader | null;
 }
 
 /**
@@ -61,15 +56,47 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
   /** The execution whose answer is being read. */
   let current = 0;
   let rows: object[] = [];
-  let readRow: ReadRow | null = null;
+  let reader: RowReader | null = null;
+  let socket: RowSocket | null = null;
   let misread: unknown = null;
   let failure: Error | null = null;
 
   function expect(): void {
     const execution = executions[current];
-    readRow = (execution && known.get(execution.statement.name)?.readRow) ?? null;
+    reader = (execution && known.get(execution.statement.name)?.reader) ?? null;
     rows = [];
     misread = null;
+  }
+
+  function takeCells(cells: Cells): void {
+    if (misread || !reader) return;
+    try {
+      rows.push(reader.ofCells(cells));
+    } catch (error) {
+      misread = error;
+    }
+  }
+
+  function takeBytes(buffer: Buffer, start: number, end: number): void {
+    if (misread || !reader) return;
+    try {
+      rows.push(reader.ofBytes(buffer, start, end));
+    } catch (error) {
+      misread = error;
+    }
+  }
+
+  /** With TLS the socket is another one, and `pg` reads the rows. */
+  function listenTo(stream: Connection['stream']): void {
+    if (!(stream instanceof RowSocket)) return;
+    socket = stream;
+    socket.begin();
+    socket.takeRow = takeBytes;
+  }
+
+  function finish(error: Error | null): void {
+    if (socket?.takeRow === takeBytes) socket.takeRow = null;
+    batch.callback?.(error);
   }
 
   function settle(): void {
@@ -80,12 +107,13 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
     expect();
   }
 
-  return {
+  const batch: PreparedBatch = {
     submit(connection) {
       known = knownStatements.get(connection) ?? new Map();
       knownStatements.set(connection, known);
       const twice = executions.find(({ statement: { name, text } }) => (known.get(name)?.text ?? text) !== text);
       if (twice) return new Error(`two statements have the name ${twice.statement.name}`);
+      listenTo(connection.stream);
       const begun = new Set<string>();
       connection.stream.cork();
       try {
@@ -111,21 +139,16 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
     },
     left: () => executions.slice(current),
     handleRowDescription({ fields }) {
-      readRow = rowReader(fields, parserOf);
+      reader = rowReader(fields, parserOf);
     },
     handleDataRow({ fields }) {
-      if (misread || !readRow) return;
-      try {
-        rows.push(readRow(fields));
-      } catch (error) {
-        misread = error;
-      }
+      takeCells(fields);
     },
     handleCommandComplete() {
       const execution = executions[current];
       if (!execution) return;
       const { name, text } = execution.statement;
-      if (!known.get(name)) known.set(name, { text, readRow });
+      if (!known.get(name)) known.set(name, { text, reader });
       // What is written is so when the transaction has ended, and that is not said here.
       if (executions.length > 1) settle();
     },
@@ -142,35 +165,19 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
       if (!(error instanceof pg.DatabaseError)) {
         while (current < executions.length) executions[current++]?.failed(error);
       }
-      this.callback?.(error);
+      finish(error);
     },
     handleReadyForQuery() {
       if (!failure && current < executions.length) settle();
-      this.callback?.(failure);
+      finish(failure);
     },
   };
+  return batch;
 }
 
 /** What it gives has another type than when it was prepared: a migration has changed a column. */
 function isOutdated(error: Error): boolean {
   return error instanceof pg.DatabaseError && error.code === '0A000';
-}
-
-/**
- * Makes objects of rows. Written as source, so that all rows of a statement have one shape and are made by one
- * expression: a loop over the columns takes three times as long, and a page has fifty rows.
- */
-function rowReader(columns: readonly Column[], parserOf: (oid: number) => Parse): ReadRow {
-  const parsers = columns.map(({ dataTypeID }) => parserOf(dataTypeID));
-  const fields = columns.map(
-    // As a computed name `__proto__` is a name like any other.
-    ({ name }, index) =>
-      `[${JSON.stringify(name)}]: cells[${index}] === null ? null : parsers[${index}](cells[${index}])`,
-  );
-  const make: (parsers: readonly Parse[]) => ReadRow = Object(
-    new Function('parsers', `return (cells) => ({ ${fields.join(', ')} });`),
-  );
-  return make(parsers);
 }
 
 /** A parameter as PostgreSQL reads it. */
