@@ -5,12 +5,15 @@ import {
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLAbstractType,
+  GraphQLBoolean,
   type GraphQLField,
+  GraphQLID,
   type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
+  GraphQLString,
   getArgumentValues,
   getNullableType,
   isAbstractType,
@@ -30,6 +33,7 @@ import {
 
 type Variables = Record<string, unknown>;
 type Path = GraphQLResolveInfo['path'];
+type Data = Record<string, unknown>;
 
 /** One execution. */
 interface Run {
@@ -54,12 +58,6 @@ export type CompiledOperation = (rootValue: unknown, context: unknown, variables
 /** Fields of an operation, counted under each type that they are asked of. */
 const mostFields = 2_000;
 
-type Data = Record<string, unknown>;
-
-/** Without a prototype, from which it would inherit names; `Object.create(null)` makes objects that are slower. */
-const NewData: new () => Data = Object(function Data() {});
-NewData.prototype = Object.create(null);
-
 /**
  * @param conditions the variables of `@skip` and `@include` (conditionsOf): the operation is compiled for these values.
  * @throws for an operation of which it cannot be said how it would be executed.
@@ -77,84 +75,73 @@ export function compileOperation(
   let places = 0;
 
   function objectOf(type: GraphQLObjectType, collected: Iterable<[string, FieldNode[]]>) {
-    const fields: { readonly key: string; readonly complete: Complete }[] = [];
-    for (const [key, nodes] of collected) {
-      const complete = fieldOf(type, key, nodes);
-      if (complete) fields.push({ key, complete });
-    }
     if (type.isTypeOf) throw new Uncompilable(`${type.name} wants to be asked for its values`);
-    return (source: unknown, run: Run, path: Path | undefined): Data | Promise<Data> => {
-      const data = new NewData();
-      let pending: Promise<unknown>[] | null = null;
-      for (const { key, complete } of fields) {
-        const value = complete(source, run, path);
-        // Also where it is a promise: the data has its keys in the order of the fields.
-        data[key] = value;
-        if (!isPromise(value)) continue;
-        pending ??= [];
-        pending.push(
-          Promise.resolve(value).then((settled) => {
-            data[key] = settled;
-          }),
-        );
-      }
-      return pending ? Promise.all(pending).then(() => data) : data;
-    };
+    const fields = [...collected].flatMap(([key, nodes]) => fieldOf(type, key, nodes) ?? []);
+    return writeObject(fields);
   }
 
-  /** Of the object that has the field. Null for a field that there is not: graphql-js passes it over. */
-  function fieldOf(type: GraphQLObjectType, key: string, nodes: readonly FieldNode[]): Complete | null {
+  /** Null for a field that there is not: graphql-js passes it over. */
+  function fieldOf(type: GraphQLObjectType, key: string, nodes: readonly FieldNode[]): Field | null {
     const [node] = nodes;
     if (!node) return null;
     if (places++ > mostFields) throw new Uncompilable('it has too many fields');
     const place = places;
     const { value: name } = node.name;
-    if (name === '__typename') return () => type.name;
+    if (name === '__typename') return { key, constant: type.name };
     if (name === '__schema' || name === '__type') throw new Uncompilable('it asks for the schema');
     const field = type.getFields()[name];
     if (!field) return null;
-    const { resolve } = field;
     const infoOf = infoFor(type, field, nodes);
-    const complete = fieldValueOf(field.type, nodes, infoOf);
-    if (!resolve) return propertyOf(name, complete);
-    const constant = node.arguments?.some(holdsVariable) ? null : getArgumentValues(field, node);
-    // Who does not take them is not given them: a resolver with three parameters has no use for the fourth.
-    const wantsInfo = resolve.length > 3;
-    const noInfo = infoOf(noRun, undefined);
-    const hasPath = wantsInfo || !isLeafType(getNullableType(field.type));
-    return (source, run, before) => {
-      // A promise that fails, so that those of the fields beside it are waited for.
-      try {
-        const path = hasPath ? { prev: before, key, typename: type.name } : undefined;
-        run.args[place] ??= constant ?? getArgumentValues(field, node, run.variables);
-        const value: unknown = resolve(source, run.args[place], run.context, wantsInfo ? infoOf(run, path) : noInfo);
-        if (!isPromise(value)) return complete(value, run, path);
-        return value.then((settled) => complete(settled, run, path));
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    const complete = completionOf(field.type, nodes, infoOf);
+    const asIs = writtenAsIs(getNullableType(field.type));
+    const { resolve } = field;
+    if (!resolve) return { key, complete, asIs, property: name };
+    const fixed = node.arguments?.some(holdsVariable) ? null : getArgumentValues(field, node);
+    const argsOf = (run: Run) => {
+      run.args[place] ??= getArgumentValues(field, node, run.variables);
+      return run.args[place];
     };
+    // Who does not take it is not given it: a resolver with three parameters has no use for the fourth.
+    const wantsInfo = resolve.length > 3;
+    const hasPath = wantsInfo || !isLeafType(getNullableType(field.type));
+    const typename = type.name;
+    const pathOf = hasPath ? (prev: Path | undefined) => ({ prev, key, typename }) : undefined;
+    const ask: Ask = (source, run, path) =>
+      resolve(source, fixed ?? argsOf(run), run.context, wantsInfo ? infoOf(run, path) : noInfo);
+    const noInfo = infoOf(noRun, undefined);
+    return { key, complete, asIs, ask, pathOf };
   }
 
-  function infoFor(parentType: GraphQLObjectType, field: GraphQLField<unknown, unknown>, nodes: readonly FieldNode[]) {
+  function infoFor(
+    parentType: GraphQLObjectType,
+    field: GraphQLField<unknown, unknown>,
+    fieldNodes: readonly FieldNode[],
+  ) {
     const { name: fieldName, type: returnType } = field;
-    const fixed = { fieldName, fieldNodes: nodes, returnType, parentType, schema, fragments, operation };
-    return ({ rootValue, variables }: Run, path: Path = nowhere): GraphQLResolveInfo => ({
-      ...fixed,
-      path,
-      rootValue,
-      variableValues: variables,
+    return ({ rootValue, variables: variableValues }: Run, path: Path = nowhere): GraphQLResolveInfo => ({
+      ...{
+        fieldName,
+        fieldNodes,
+        returnType,
+        parentType,
+        schema,
+        fragments,
+        operation,
+        path,
+        rootValue,
+        variableValues,
+      },
     });
   }
 
-  function fieldValueOf(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
-    const complete = valueThere(getNullableType(type), nodes, infoOf);
+  function completionOf(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
+    const complete = completionThere(getNullableType(type), nodes, infoOf);
     return isNonNullType(type) ? required(complete) : optional(complete);
   }
 
   /** Of a value that is not null. */
-  function valueThere(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
-    if (isListType(type)) return listOf(fieldValueOf(type.ofType, nodes, infoOf));
+  function completionThere(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
+    if (isListType(type)) return listOf(completionOf(type.ofType, nodes, infoOf));
     if (isLeafType(type)) return leafOf(type);
     if (isObjectType(type)) return objectOf(type, fieldsOf(type, nodes));
     if (isAbstractType(type)) return abstractOf(type, nodes, infoOf);
@@ -179,8 +166,8 @@ export function compileOperation(
     }
     return (value, run, path) => {
       const name = resolveType(value, run.context, infoOf(run, path), type);
-      if (isPromise(name)) return name.then((settled) => ofType(settled)(value, run, path));
-      return ofType(name)(value, run, path);
+      if (typeof name === 'string' || !isPromise(name)) return ofType(name)(value, run, path);
+      return Promise.resolve(name).then((settled) => ofType(settled)(value, run, path));
     };
   }
 
@@ -196,6 +183,80 @@ export function compileOperation(
 }
 
 type InfoOf = (run: Run, path: Path | undefined) => GraphQLResolveInfo;
+type Ask = (source: unknown, run: Run, path: Path | undefined) => unknown;
+
+/** A field as the code of its object has it. */
+type Field =
+  | { readonly key: string; readonly constant: string }
+  | ({
+      readonly key: string;
+      readonly complete: Complete;
+      /** The type, as `typeof` tells it, of values that need no completing. */
+      readonly asIs: 'string' | 'boolean' | null;
+    } & (
+      | { readonly property: string }
+      | { readonly ask: Ask; readonly pathOf: ((before: Path | undefined) => Path) | undefined }
+    ));
+
+/** One function for the fields of an object, so that all objects of a place have one shape and are made by one expression. */
+function writeObject(
+  fields: readonly Field[],
+): (source: unknown, run: Run, path: Path | undefined) => Data | Promise<Data> {
+  const names = fields.map((_field, index) => `value${index}`);
+  const given: Record<string, unknown> = { completed, settled, abandoned };
+  const steps = fields.map((field, index) => {
+    const name = names[index];
+    if ('constant' in field) return `${name} = ${JSON.stringify(field.constant)};`;
+    given[`complete${index}`] = field.complete;
+    let path = 'undefined';
+    let ask = '';
+    if ('property' in field) ask = `source[${JSON.stringify(field.property)}]`;
+    else {
+      given[`ask${index}`] = field.ask;
+      given[`pathOf${index}`] = field.pathOf;
+      if (field.pathOf) path = `path${index}`;
+      ask = `ask${index}(source, run, ${path})`;
+    }
+    const before = path === 'undefined' ? '' : `const ${path} = pathOf${index}(path);`;
+    const unless = field.asIs ? `if (typeof ${name} !== '${field.asIs}') ` : '';
+    return `${before} ${name} = ${ask}; ${unless}${name} = completed(complete${index}, ${name}, run, ${path});`;
+  });
+  // As a computed name `__proto__` is a name like any other.
+  const entries = fields.map(({ key }, index) => `[${JSON.stringify(key)}]: ${names[index]}`);
+  const later = names.map((name) => `${name} instanceof Promise`).join(' || ') || 'false';
+  const source = `return (source, run, path) => {
+    let ${['none', ...names].join(', ')};
+    try { ${steps.join('\n')} } catch (error) { return abandoned([${names.join(', ')}], error); }
+    const data = { ${entries.join(', ')} };
+    return ${later} ? settled(data) : data;
+  }`;
+  return Object(new Function(...Object.keys(given), source))(...Object.values(given));
+}
+
+/** What `complete` makes of a value that may have to be waited for. */
+function completed(complete: Complete, value: unknown, run: Run, path: Path | undefined): unknown {
+  if (!isPromise(value)) return complete(value, run, path);
+  return Promise.resolve(value).then((settled) => complete(settled, run, path));
+}
+
+/** The same object: its keys stand in the order of the fields already. */
+async function settled(data: Data): Promise<Data> {
+  const pending = Object.entries(data).flatMap(([key, value]) =>
+    value instanceof Promise
+      ? value.then((result) => {
+          data[key] = result;
+        })
+      : [],
+  );
+  await Promise.all(pending);
+  return data;
+}
+
+/** Something has failed: nobody waits for what stands beside it. */
+function abandoned(values: readonly unknown[], error: unknown): Promise<never> {
+  for (const value of values) if (value instanceof Promise) value.catch(() => undefined);
+  return Promise.reject(error);
+}
 
 const noRun: Run = { rootValue: undefined, context: undefined, variables: {}, args: [] };
 const nowhere: Path = { prev: undefined, key: '', typename: undefined };
@@ -224,37 +285,27 @@ function leafOf(type: GraphQLLeafType): Complete {
   };
 }
 
-function listOf(complete: Complete): Complete {
-  const completeItem = (item: unknown, run: Run, path: Path) =>
-    isPromise(item) ? item.then((settled) => complete(settled, run, path)) : complete(item, run, path);
-  return (values, run, path) => {
-    if (!isIterable(values)) throw new Error('it is no list');
-    let pending = false;
-    const data: unknown[] = [];
-    for (const item of values) {
-      let value: unknown;
-      try {
-        value = completeItem(item, run, { prev: path, key: data.length, typename: undefined });
-      } catch (error) {
-        value = Promise.reject(error);
-      }
-      pending ||= isPromise(value);
-      data.push(value);
-    }
-    return pending ? Promise.all(data) : data;
-  };
+/** Values of this type are written as they are. */
+function writtenAsIs(type: GraphQLOutputType): 'string' | 'boolean' | null {
+  if (type === GraphQLString || type === GraphQLID) return 'string';
+  return type === GraphQLBoolean ? 'boolean' : null;
 }
 
-/** Of a field without a resolver: the property of its name. */
-function propertyOf(name: string, complete: Complete): Complete {
-  return (source, run, path) => {
+function listOf(complete: Complete): Complete {
+  return (values, run, path) => {
+    if (!isIterable(values)) throw new Error('it is no list');
+    const data: unknown[] = [];
+    let pending = false;
     try {
-      const value: unknown = Object(source)[name];
-      if (typeof value === 'function') throw new Error('it has to be called');
-      return isPromise(value) ? value.then((settled) => complete(settled, run, path)) : complete(value, run, path);
+      for (const item of values) {
+        const value = completed(complete, item, run, { prev: path, key: data.length, typename: undefined });
+        pending ||= value instanceof Promise;
+        data.push(value);
+      }
     } catch (error) {
-      return Promise.reject(error);
+      return abandoned(data, error);
     }
+    return pending ? Promise.all(data) : data;
   };
 }
 
