@@ -59,10 +59,10 @@ export function createPlainRequests(deps: {
   return (request, response, origin, otherwise) => {
     const mediaType = acceptedType(request.headers.accept);
 
-    async function answer(params: Params | null): Promise<void> {
+    async function answer(params: Params | null, leave: () => void): Promise<void> {
       const startedAt = performance.now();
       const args = params && (await argsOf(request, origin, params));
-      if (!args || !mediaType) return otherwise();
+      if (!args || !mediaType) return leave();
       const executed = await front.overHttp.execute(args, startedAt);
       try {
         send(request, response, mediaType, executed, compress);
@@ -73,15 +73,18 @@ export function createPlainRequests(deps: {
     }
 
     if (mediaType === null) return otherwise();
-    if (request.method === 'GET') return void answer(paramsOfUrl(request));
+    if (request.method === 'GET') return void answer(paramsOfUrl(request), otherwise);
     if (!hasPlainBody(request, bodyBytes)) return otherwise();
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     // Of a client that goes away before nothing more is heard.
     request.on('end', () => {
-      const body = Buffer.concat(chunks);
-      Object.assign(request, { body: Readable.from([body]) });
-      void answer(paramsOf(parsed(body.toString())));
+      const [first] = chunks;
+      const body = first && chunks.length === 1 ? first : Buffer.concat(chunks);
+      void answer(paramsOf(parsed(body.toString())), () => {
+        Object.assign(request, { body: Readable.from([body]) });
+        otherwise();
+      });
     });
   };
 }
