@@ -2,12 +2,14 @@ import {
   type ExecutionArgs,
   type ExecutionResult,
   execute,
+  GraphQLError,
   type GraphQLSchema,
   getOperationAST,
   getVariableValues,
   type OperationDefinitionNode,
   OperationTypeNode,
 } from 'graphql';
+import { TroubleError } from '../kernel/errors.ts';
 import { type CompiledOperation, compileOperation, conditionsOf, Uncompilable } from './compile.ts';
 
 export type Execute = (args: ExecutionArgs) => Promise<ExecutionResult>;
@@ -30,7 +32,7 @@ interface Known {
 /**
  * Executes queries and mutations, and subscriptions for one of their events. Queries and events that come again are
  * compiled, which gives the same data sooner; where anything is wrong with it, it is executed once more, by graphql-js,
- * whose errors are the ones that count. Mutations, which cannot be done twice, are always executed by graphql-js.
+ * whose errors are the ones that count, unless there is trouble with what it works on. Mutations, which cannot be done twice, are always executed by graphql-js.
  *
  * Documents have to be the same node for the same text, as graphql/documents.ts gives them.
  * @param options.onCompile called when an operation is compiled.
@@ -69,6 +71,10 @@ export function createExecute(
       const run = coerced && compiledOf(args, operation, coerced);
       if (run) return { data: await run(args.rootValue, args.contextValue, coerced) };
     } catch (error) {
+      // What the database cannot answer, or not in time, is not asked for again: that would double the trouble.
+      if (error instanceof TroubleError) {
+        return { data: null, errors: [new GraphQLError(error.message, { originalError: error })] };
+      }
       onGivenUp?.(error);
       const entry = known.get(operation);
       if (entry && error instanceof Uncompilable) entry.never = true;
