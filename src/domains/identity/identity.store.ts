@@ -1,7 +1,7 @@
 import type { Database, TenantDb } from '../../db/database.ts';
 import type { Actor as ActorRow, Tenant } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
-import { sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import { lookup, sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
 import { newId } from '../../kernel/ids.ts';
 import type { GrantDifference } from '../../policy/grants.ts';
 import type { Claims } from './identity.rules.ts';
@@ -138,7 +138,7 @@ export async function findActors(db: TenantDb, ids: readonly string[]): Promise<
   return db.query(actorsByIds, ids);
 }
 
-const actorsByIds = sql<ActorRow>(
+const actorsByIds = lookup<ActorRow>(
   'identity.actorsByIds',
   `SELECT ${actorColumns} FROM actors WHERE tenant_id = $1 AND id = ANY($2::uuid[])`,
 );

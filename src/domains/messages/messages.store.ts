@@ -30,7 +30,7 @@ export async function readMessages(
   return db.query(statement, roomIds, request.after ?? 0n, request.before ?? beyondEverySeq, request.size + 1);
 }
 
-const messagesByIds = sql<MessageRecord>(
+const messagesByIds = lookup<MessageRecord>(
   'messages.byIds',
   `SELECT ${messageColumns('m')} FROM messages m WHERE m.tenant_id = $1 AND m.id = ANY($2::uuid[])`,
 );
@@ -149,7 +149,7 @@ export async function deleteMessage(tx: TenantTransaction, messageId: string): P
   return message;
 }
 
-const mentionsOf = sql<{ messageId: string; actorId: string }>(
+const mentionsOf = lookup<{ messageId: string; actorId: string }>(
   'messages.mentionsOf',
   `SELECT message_id AS "messageId", actor_id AS "actorId" FROM mentions
    WHERE tenant_id = $1 AND message_id = ANY($2::uuid[]) ORDER BY message_id, actor_id`,
@@ -175,8 +175,8 @@ const editsPage = (direction: 'ASC' | 'DESC') => `
     ORDER BY e.replaced_at ${direction}, e.id ${direction} LIMIT $7
   ) AS page`;
 
-const editsForward = sql<MessageEdit>('messages.editsForward', editsPage('ASC'));
-const editsBackward = sql<MessageEdit>('messages.editsBackward', editsPage('DESC'));
+const editsForward = lookup<MessageEdit>('messages.editsForward', editsPage('ASC'));
+const editsBackward = lookup<MessageEdit>('messages.editsBackward', editsPage('DESC'));
 
 /** For each message one edit more than the page holds, in the page's own direction. */
 export async function readEdits(
@@ -195,8 +195,8 @@ const repliesPage = (direction: 'ASC' | 'DESC') => `
     ORDER BY m.seq ${direction} LIMIT $5
   ) AS page`;
 
-const repliesForward = sql<MessageRecord>('messages.repliesForward', repliesPage('ASC'));
-const repliesBackward = sql<MessageRecord>('messages.repliesBackward', repliesPage('DESC'));
+const repliesForward = lookup<MessageRecord>('messages.repliesForward', repliesPage('ASC'));
+const repliesBackward = lookup<MessageRecord>('messages.repliesBackward', repliesPage('DESC'));
 
 /** For each message one reply more than the page holds, in the page's own direction. */
 export async function readReplies(

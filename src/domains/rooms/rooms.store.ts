@@ -138,8 +138,8 @@ const channels = (direction: 'ASC' | 'DESC') => `
 
 const roomLists = {
   OWN: {
-    forward: lookup<ViewRow>('rooms.ownForward', ownRooms('DESC')),
-    backward: lookup<ViewRow>('rooms.ownBackward', ownRooms('ASC')),
+    forward: sql<ViewRow>('rooms.ownForward', ownRooms('DESC')),
+    backward: sql<ViewRow>('rooms.ownBackward', ownRooms('ASC')),
   },
   CHANNELS: {
     forward: sql<ViewRow>('rooms.channelsForward', channels('DESC')),
