@@ -10,7 +10,7 @@ import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { lockFolder } from './folderLock.ts';
 import { createLookups } from './lookups.ts';
 import type { MigrationTarget } from './migrations.ts';
-import { type Execution, preparedBatch } from './preparedBatch.ts';
+import { type Callback, type Execution, preparedBatch } from './preparedBatch.ts';
 import { RowSocket } from './rowSocket.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
 import { parseUsualTime } from './times.ts';
@@ -72,14 +72,14 @@ async function execute<Row>(
  * @returns those that were not executed, as one before them failed.
  */
 function executeBatch(client: pg.PoolClient, executions: readonly Execution[]): Promise<readonly Execution[]> {
-  return new Promise((resolve, reject) => {
-    const batch = preparedBatch(executions, parserOf);
-    batch.callback = (error) => {
-      if (error && !isOfStatement(error)) reject(error);
-      else resolve(batch.left());
-    };
-    client.query(batch);
-  });
+  const { promise, resolve, reject } = Promise.withResolvers<readonly Execution[]>();
+  client.query(preparedBatch(executions, parserOf, settling(resolve, reject)));
+  return promise;
+}
+
+/** Made apart from the executions: what `pg` keeps of a callback must not lead to them (preparedBatch.ts). */
+function settling(resolve: (left: readonly Execution[]) => void, reject: (error: unknown) => void): Callback {
+  return (error, left = []) => (error && !isOfStatement(error) ? reject(error) : resolve(left));
 }
 
 /** After an error of the statement the connection is as good as before. */

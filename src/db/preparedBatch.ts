@@ -27,6 +27,12 @@ export interface Execution {
 }
 
 /**
+ * The connection can take the next, or it is lost.
+ * @param left those that were not executed because one before them failed.
+ */
+export type Callback = (error: Error | null | undefined, left?: readonly Execution[]) => void;
+
+/**
  * Executions of named statements in one round trip, for `pg`, which calls its methods. Its own queries ask the server to
  * describe the columns each time, and work out anew how to read them; here that is done once for each connection, as the
  * statement stays the same.
@@ -35,10 +41,10 @@ export interface Execution {
  * comes behind one that failed is not executed.
  */
 export interface PreparedBatch extends Submittable {
-  /** Set by `pg`. Called last: with an error where not all have been executed. */
-  callback?: (error: Error | null | undefined) => void;
-  /** Those that were not executed because one before them failed. */
-  left(): readonly Execution[];
+  /** `pg` puts one of its own before it. */
+  callback: Callback;
+  /** The texts of what is to be executed, until it has been: for who watches what goes to the server. */
+  texts(): string[];
   handleRowDescription(message: { readonly fields: readonly Column[] }): void;
   handleDataRow(message: { readonly fields: Cells }): void;
   handleCommandComplete(): void;
@@ -51,7 +57,11 @@ export interface PreparedBatch extends Submittable {
 }
 
 /** @param parserOf for the values of a type, by its oid. */
-export function preparedBatch(executions: readonly Execution[], parserOf: (oid: number) => Parse): PreparedBatch {
+export function preparedBatch(
+  executions: readonly Execution[],
+  parserOf: (oid: number) => Parse,
+  callback: Callback,
+): PreparedBatch {
   let known = new Map<string, Prepared | undefined>();
   /** The execution whose answer is being read. */
   let current = 0;
@@ -96,7 +106,12 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
 
   function finish(error: Error | null): void {
     if (socket?.takeRow === takeBytes) socket.takeRow = null;
-    batch.callback?.(error);
+    const left = executions.slice(current);
+    // `pg` puts a function of its own in the place of the callback, and V8 makes functions that become a property among
+    // what is old: until the next great collection of garbage it would keep, with this, all that was read.
+    executions = [];
+    rows = [];
+    batch.callback(error, left);
   }
 
   function settle(): void {
@@ -108,6 +123,8 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
   }
 
   const batch: PreparedBatch = {
+    callback,
+    texts: () => executions.map(({ statement }) => statement.text),
     submit(connection) {
       known = knownStatements.get(connection) ?? new Map();
       knownStatements.set(connection, known);
@@ -137,7 +154,6 @@ export function preparedBatch(executions: readonly Execution[], parserOf: (oid: 
       expect();
       return null;
     },
-    left: () => executions.slice(current),
     handleRowDescription({ fields }) {
       reader = rowReader(fields, parserOf);
     },

@@ -1,12 +1,15 @@
+import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { postgresEngine } from '../../src/db/engine.ts';
 import { lookup, sql } from '../../src/db/sql.ts';
 import { UnavailableError } from '../../src/kernel/errors.ts';
 import { createTestDatabase } from '../services/database.ts';
+import { startProgram } from '../support/program.ts';
 import { waitFor } from '../support/waiting.ts';
 
 const troubles: string[] = [];
-const engine = postgresEngine(await createTestDatabase(), 4, (error) => troubles.push(error.message));
+const databaseUrl = await createTestDatabase();
+const engine = postgresEngine(databaseUrl, 4, (error) => troubles.push(error.message));
 afterAll(() => engine.close());
 
 const double = lookup<{ result: number; pid: number }>(
@@ -100,4 +103,13 @@ test('R9 those under way on a connection that breaks fail as an outage, and the 
   expect(second).toMatchObject({ status: 'rejected', reason: expect.any(UnavailableError) });
   expect(third).toMatchObject({ status: 'rejected', reason: expect.any(UnavailableError) });
   expect((await engine.run(double, [3]))[0]?.result).toBe(6);
+});
+
+test('C4: what was read is garbage as soon as it is not used, for the small collections too', async () => {
+  const file = fileURLToPath(new URL('../support/garbage.ts', import.meta.url));
+  const reading = startProgram({ DATABASE_URL: databaseUrl }, [process.execPath, file]);
+  expect(await reading.exited).toBe(0);
+  const left: number[] = JSON.parse(reading.output());
+  expect(left).toHaveLength(2);
+  for (const bytes of left) expect(bytes).toBeLessThan(5_000_000);
 });

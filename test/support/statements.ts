@@ -9,15 +9,25 @@ export interface SentStatements {
 
 /** Every connection of `pg` sends through `query` of its client, whoever uses it; a pool only chooses the connection. */
 export function watchStatements(): SentStatements {
-  const spy = vi.spyOn(pg.Client.prototype, 'query');
+  let sent: string[] = [];
+  const { query } = pg.Client.prototype;
+  const spy = vi.spyOn(pg.Client.prototype, 'query').mockImplementation(function (this: pg.Client, ...args: unknown[]) {
+    // Several of ours may go together; they are counted one by one.
+    sent.push(...textsOf(args[0]));
+    return Reflect.apply(query, this, args);
+  });
   afterAll(() => spy.mockRestore());
   return {
     async during(work) {
-      spy.mockClear();
+      sent = [];
       await work();
-      return spy.mock.calls.map(([statement]: readonly unknown[]) =>
-        typeof statement === 'string' ? statement : String(Reflect.get(Object(statement), 'text')),
-      );
+      return [...sent];
     },
   };
+}
+
+function textsOf(statement: unknown): string[] {
+  if (typeof statement === 'string') return [statement];
+  const { text, texts } = Object(statement);
+  return typeof texts === 'function' ? Reflect.apply(texts, statement, []) : [String(text)];
 }
