@@ -11,9 +11,10 @@ const patience = 60_000;
  * @param within for tests.
  */
 export function endStalled(server: Server, within = patience): Server {
-  // Of a socket, without anything read or written. One that waits for a request has timeouts of its own.
-  server.timeout = within;
-  return server.prependListener('request', (_request, response: ServerResponse) => {
+  return server.prependListener('request', (request, response: ServerResponse) => {
+    // Of a socket, without anything read or written. One that waits for a request has timeouts of its own; for all of them
+    // (`server.timeout`), WebSockets would have it too, and Node would look at it with each message that goes out.
+    request.socket.setTimeout(within);
     // Who listens decides; without a listener Node would end every connection on which nothing happens.
     response.on('timeout', (socket: Socket) => {
       if (socket.writableLength > 0) socket.destroy();
