@@ -209,12 +209,16 @@ export class SocketOperation implements Sink<SharedResult> {
   readonly #connection: Connection;
   /** What a subscription that stands gives. */
   results: Subscription | null = null;
-  /** What its messages begin with, in bytes; made for the first. */
-  #head: string | null = null;
+  /** Its id as it stands in JSON, in bytes: most often the very same string. */
+  readonly #idBytes: string;
+  readonly #frames: FrameWriter;
 
   constructor(connection: Connection, id: string) {
     this.#connection = connection;
+    this.#frames = connection.frames;
     this.id = id;
+    const bytes = bytesOf(JSON.stringify(id).slice(1, -1));
+    this.#idBytes = bytes === id ? id : bytes;
   }
 
   /** The subscription stands. */
@@ -229,8 +233,7 @@ export class SocketOperation implements Sink<SharedResult> {
 
   take(result: SharedResult): boolean {
     if (this.results === null) return true;
-    this.#head ??= bytesOf(`{"id":${JSON.stringify(this.id)},"type":"next","payload":`);
-    const more = this.#connection.frames.write(this.#head, result.bytes, this.results);
+    const more = this.#frames.write(this.#idBytes, result.bytes, this.results);
     if (result.tooSlow) this.#connection.close(tryAgainLater, 'too slow: resync');
     return more;
   }

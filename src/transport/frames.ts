@@ -16,13 +16,8 @@ export function bytesOf(text: string): string {
   return Buffer.byteLength(text) === text.length ? text : Buffer.from(text).toString('latin1');
 }
 
-let headerLength = -1;
-let header = '';
-
 /** The beginning of an unmasked text frame that is its message's only one. */
 function headerOf(length: number): string {
-  // Sockets that get the same have ids of the same length, most often.
-  if (length === headerLength) return header;
   const bytes = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
   bytes[0] = 0x81;
   if (length < 126) bytes[1] = length;
@@ -33,23 +28,62 @@ function headerOf(length: number): string {
     bytes[1] = 127;
     bytes.writeBigUInt64BE(BigInt(length), 2);
   }
-  headerLength = length;
-  header = bytes.toString('latin1');
-  return header;
+  return bytes.toString('latin1');
 }
 
-let lastHead = '';
-let lastBody = '';
-let lastFrame = '';
+const beforeId = '{"id":"';
+const afterId = '","type":"next","payload":';
 
-/** The frame of the message `head`, `body`, `}`, in bytes. Kept until another is asked for: ids may be the same, too. */
-function frameOf(head: string, body: string): string {
-  if (body !== lastBody || head !== lastHead) {
-    lastHead = head;
-    lastBody = body;
-    lastFrame = `${headerOf(head.length + body.length + 1)}${head}${body}}`;
+/** What is gathered is written at the latest when it is as long: up to here a write copies nothing on the way. */
+const gatherAtMost = 16_384;
+
+/** The frames of one result for ids of one length: all are the same but for the id. */
+class Frames {
+  readonly #idLength: number;
+  readonly #payload: string;
+  readonly #start: string;
+  readonly length: number;
+  /** A frame into which the id of each socket is put. */
+  #bytes: Buffer | null = null;
+
+  constructor(idLength: number, payload: string) {
+    this.#idLength = idLength;
+    this.#payload = payload;
+    const length = beforeId.length + idLength + afterId.length + payload.length + 1;
+    this.#start = headerOf(length) + beforeId;
+    this.length = this.#start.length - beforeId.length + length;
   }
-  return lastFrame;
+
+  areOf(idLength: number, payload: string): boolean {
+    return this.#idLength === idLength && this.#payload === payload;
+  }
+
+  textOf(id: string): string {
+    return `${this.#start}${id}${afterId}${this.#payload}}`;
+  }
+
+  /**
+   * As a raw server writes one buffer to all. What the system takes at once it has copied when the write returns: then the
+   * bytes may become those of the next socket. What it does not take is this socket's from then on.
+   */
+  write(network: Socket, id: string): void {
+    if (this.length > gatherAtMost) {
+      network.write(this.textOf(id), 'latin1');
+      return;
+    }
+    if (this.#bytes) this.#bytes.write(id, this.#start.length, 'latin1');
+    else this.#bytes = Buffer.from(this.textOf(id), 'latin1');
+    network.write(this.#bytes);
+    if (network.writableLength > 0) this.#bytes = null;
+  }
+}
+
+let latest = new Frames(0, '');
+
+/** Kept until others are asked for: the sockets of an operation get its result one after the other. */
+function framesOf(idLength: number, payload: string): Frames {
+  if (!latest.areOf(idLength, payload)) latest = new Frames(idLength, payload);
+  return latest;
 }
 
 /** Who waits until what was written has been taken. */
@@ -61,9 +95,6 @@ interface Waiting {
 const gatherFor = 5;
 /** A socket is busy when something was written to it so many milliseconds ago, not counting the rest of that turn. */
 const busyWithin = 50;
-/** What is gathered is written at the latest when it is as long: up to here a write copies nothing on the way. */
-const gatherAtMost = 16_384;
-
 /**
  * The sockets that have something gathered. All of them are written to when the time of the first has come: one timer,
  * however many they are.
@@ -71,6 +102,9 @@ const gatherAtMost = 16_384;
 export function createGatherer() {
   let waiting: FrameWriter[] = [];
   let written: FrameWriter[] = [];
+
+  /** When the first of this turn of the event loop was written; null before. */
+  let turn: number | null = null;
 
   function flush(): void {
     const writers = waiting;
@@ -84,11 +118,17 @@ export function createGatherer() {
     const now = performance.now();
     for (const writer of written) writer.writtenAt = now;
     written = [];
+    turn = null;
   }
 
   return {
     add(writer: FrameWriter): void {
       if (waiting.push(writer) === 1) setTimeout(flush, gatherFor);
+    },
+    /** The time of this turn, as `performance.now()` says. */
+    now(): number {
+      turn ??= performance.now();
+      return turn;
     },
     wrote(writer: FrameWriter): void {
       if (written.push(writer) === 1) setImmediate(endTurn);
@@ -120,29 +160,31 @@ export class FrameWriter {
   }
 
   /**
-   * Writes the message `head`, `body`, `}`, given as bytes, unless the socket is closed or closing.
+   * Writes the result of an operation, unless the socket is closed or closing.
+   * @param id of the operation, as it stands in JSON, in bytes.
+   * @param payload JSON, in bytes.
    * @returns false when the socket does not take what was written: `waiting` is resumed when it has.
    */
-  write(head: string, body: string, waiting: Waiting): boolean {
+  write(id: string, payload: string, waiting: Waiting): boolean {
     if (this.#socket.readyState !== WebSocket.OPEN) return true;
-    const frame = frameOf(head, body);
+    const frames = framesOf(id.length, payload);
     if (this.#network.writableLength >= this.#limit) {
       this.flush();
-      this.#network.write(frame, 'latin1', () => waiting.resume());
+      this.#network.write(frames.textOf(id), 'latin1', () => waiting.resume());
       return false;
     }
-    if (this.#gathered.length + frame.length > gatherAtMost) this.flush();
+    if (this.#gathered.length + frames.length > gatherAtMost) this.flush();
     else if (this.#gathered !== '') {
-      this.#gathered += frame;
+      this.#gathered += frames.textOf(id);
       return true;
     }
-    const now = performance.now();
-    if (now - this.writtenAt < busyWithin && frame.length <= gatherAtMost) {
-      this.#gathered = frame;
+    const now = this.#gatherer.now();
+    if (now - this.writtenAt < busyWithin && frames.length <= gatherAtMost) {
+      this.#gathered = frames.textOf(id);
       this.#gatherer.add(this);
     } else {
       this.#wrote(now);
-      this.#network.write(frame, 'latin1');
+      frames.write(this.#network, id);
     }
     return true;
   }
@@ -160,7 +202,7 @@ export class FrameWriter {
     const frames = this.#gathered;
     this.#gathered = '';
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#wrote(performance.now());
+    this.#wrote(this.#gatherer.now());
     this.#network.write(frames, 'latin1');
   }
 

@@ -52,6 +52,11 @@ async function open(limit = 1_000_000) {
   };
 }
 
+/** What a client gets for a payload. */
+const next = (id: string, payload: string) => `{"id":"${id}","type":"next","payload":${payload}}`;
+/** How long that is without the payload. */
+const around = next('1', '').length;
+
 const nobody = { resume: () => undefined };
 
 /** Text messages in the order in which they stand in these bytes; control frames by their opcode. */
@@ -73,38 +78,63 @@ function messagesIn(bytes: Buffer): (string | number)[] {
 describe('R2 frames of shared results', () => {
   test.each([
     ['the shortest', ''],
-    ['of 125 bytes', 'a'.repeat(123)],
-    ['of 126 bytes', 'a'.repeat(124)],
-    ['of 127 bytes', 'a'.repeat(125)],
-    ['of 65,535 bytes', 'a'.repeat(65_533)],
-    ['of 65,536 bytes', 'a'.repeat(65_534)],
+    ['of 125 bytes', 'a'.repeat(125 - around)],
+    ['of 126 bytes', 'a'.repeat(126 - around)],
+    ['of 127 bytes', 'a'.repeat(127 - around)],
+    ['of 16,380 bytes', 'a'.repeat(16_380 - around)],
+    ['of 16,381 bytes', 'a'.repeat(16_381 - around)],
+    ['of 65,535 bytes', 'a'.repeat(65_535 - around)],
+    ['of 65,536 bytes', 'a'.repeat(65_536 - around)],
     ['of a megabyte', 'a'.repeat(1_000_000)],
     ['in an alphabet of two bytes', 'ä'.repeat(61)],
     ['in a script of three bytes', '漢'.repeat(21_844)],
     ['with what is no character alone', '👍🏽\u{1F469}\u200D\u{1F469}\u0000 "\\ \uD800'],
   ])('%s are those that ws would send', async (_what, text) => {
     const [theirs, ours] = [await open(), await open()];
-    theirs.socket.send(`{${text}}`);
-    ours.writer.write('{', bytesOf(text), nobody);
-    const expected = await theirs.until(Buffer.byteLength(text) + 4);
+    theirs.socket.send(next('1', text));
+    ours.writer.write('1', bytesOf(text), nobody);
+    const expected = await theirs.until(Buffer.byteLength(text) + around + 2);
     await waitFor('as many bytes', () => theirs.body().length === expected.length && ours.body().length > 0);
     expect(Buffer.compare(await ours.until(theirs.body().length), theirs.body())).toBe(0);
   });
 
-  test('carry the head of each socket, also where the same result goes to heads of other lengths', async () => {
-    const opened = await open();
-    const heads = [
-      '{"id":"1","payload":',
-      '{"id":"2","payload":',
-      '{"id":"drei und zwanzig","payload":',
-      '{"id":"1","payload":',
-    ];
-    const bodies = ['{"a":1}', '{"a":1}', '{"a":1}', '{"b":22}'];
-    for (const [index, head] of heads.entries())
-      opened.writer.write(bytesOf(head), bytesOf(bodies[index] ?? ''), nobody);
-    opened.writer.flush();
-    await waitFor('all', () => messagesIn(opened.body()).length === 4);
-    expect(messagesIn(opened.body())).toEqual(heads.map((head, index) => `${head}${bodies[index]}}`));
+  test('carry the id of each socket, also where the same result goes to ids of other lengths', async () => {
+    const sockets = await Promise.all(Array.from({ length: 6 }, () => open()));
+    const ids = ['1', '2', 'drei und zwanzig', '1', '\\"4\\"', 'ö'];
+    for (const payload of ['{"a":1}', '{"b":"ä"}']) {
+      for (const [index, { writer }] of sockets.entries())
+        writer.write(bytesOf(ids[index] ?? ''), bytesOf(payload), nobody);
+    }
+    for (const [index, { writer, body }] of sockets.entries()) {
+      writer.flush();
+      await waitFor('both', () => messagesIn(body()).length === 2);
+      expect(messagesIn(body())).toEqual(['{"a":1}', '{"b":"ä"}'].map((each) => next(ids[index] ?? '', each)));
+    }
+  });
+
+  test('R5 of a socket that does not read stay as they were written, whoever gets the same result afterwards', async () => {
+    const [slow, ...others] = await Promise.all(Array.from({ length: 4 }, () => open(64_000_000)));
+    if (!slow) throw new Error('no socket');
+    slow.client.pause();
+    const count = 700;
+    // Of a length that is written from one place for all: longer ones have their own anyway.
+    const payload = (index: number) => `"${index} ${'x'.repeat(12_000)}"`;
+    for (let index = 0; index < count; index++) {
+      slow.writer.writtenAt = Number.NEGATIVE_INFINITY;
+      slow.writer.write('slow', payload(index), nobody);
+      for (const [at, { writer }] of others.entries()) {
+        writer.writtenAt = Number.NEGATIVE_INFINITY;
+        writer.write(`no ${at}`, payload(index), nobody);
+      }
+    }
+    expect(slow.network.writableLength, 'the system has taken it all').toBeGreaterThan(0);
+    slow.client.resume();
+    for (const [at, { until }] of [slow, ...others].entries()) {
+      const id = at === 0 ? 'slow' : `no ${at - 1}`;
+      const expected = Array.from({ length: count }, (_, index) => next(id, payload(index)));
+      const length = expected.reduce((sum, text) => sum + text.length + 4, 0);
+      expect(messagesIn(await until(length)), id).toEqual(expected);
+    }
   });
 
   test('stay in order with answers, pings and the close, which nothing follows', async () => {
@@ -112,8 +142,8 @@ describe('R2 frames of shared results', () => {
     const expected: (string | number)[] = [];
     for (let round = 0; round < 30; round++) {
       for (let index = 0; index < round % 4; index++) {
-        writer.write('{', `"next":"${round} ${index}"`, nobody);
-        expected.push(`{"next":"${round} ${index}"}`);
+        writer.write('1', `"${round} ${index}"`, nobody);
+        expected.push(next('1', `"${round} ${index}"`));
       }
       writer.flush();
       if (round % 3 === 0) {
@@ -124,12 +154,12 @@ describe('R2 frames of shared results', () => {
         expected.push(`answer ${round}`);
       }
     }
-    writer.write('{', '"before":"the close"', nobody);
+    writer.write('1', '"before the close"', nobody);
     writer.flush();
     socket.close(1001);
-    writer.write('{', '"after":"the close"', nobody);
+    writer.write('1', '"after the close"', nobody);
     writer.flush();
-    expected.push('{"before":"the close"}', 8);
+    expected.push(next('1', '"before the close"'), 8);
     await waitFor('all', () => messagesIn(body()).length >= expected.length);
     expect(messagesIn(body())).toEqual(expected);
   });
@@ -139,8 +169,8 @@ describe('R2 frames of shared results', () => {
     const before = network.bytesWritten;
     const expected: string[] = [];
     for (let index = 0; index < 100; index++) {
-      writer.write('{', `"index":${index}`, nobody);
-      expected.push(`{"index":${index}}`);
+      writer.write('1', `${index}`, nobody);
+      expected.push(next('1', `${index}`));
     }
     // The first has gone at once; of the others none, unless a hundred calls took longer than they are gathered for.
     expect(network.bytesWritten).toBeGreaterThan(before);
@@ -152,7 +182,7 @@ describe('R2 frames of shared results', () => {
     const { network, writer } = await open();
     const writes = (name: string) => {
       const before = network.bytesWritten;
-      writer.write('{', `"${name}":1`, nobody);
+      writer.write('1', `"${name}"`, nobody);
       return network.bytesWritten > before;
     };
     const now = vi.spyOn(performance, 'now');
@@ -182,18 +212,18 @@ describe('R2 frames of shared results', () => {
     const waiting = { resume: () => resumed++ };
     const text = 'x'.repeat(100_000);
     let count = 1;
-    while (writer.write('{', text, waiting)) count++;
+    while (writer.write('1', text, waiting)) count++;
     expect(count).toBeGreaterThan(1);
     expect(resumed).toBe(0);
     client.resume();
     await waitFor('the resumption', () => resumed === 1);
-    await waitFor('all', () => body().length === count * (100_000 + 2 + 10));
+    await waitFor('all', () => body().length === count * (100_000 + around + 10));
   });
 
   test('are dropped for a socket that is closed', async () => {
     const { socket, writer, body } = await open();
     socket.terminate();
-    expect(writer.write('{', '"late":1', nobody)).toBe(true);
+    expect(writer.write('1', '"late"', nobody)).toBe(true);
     writer.flush();
     await waitFor('the end', () => socket.readyState === socket.CLOSED);
     expect(body()).toHaveLength(0);
