@@ -187,7 +187,12 @@ export function createRequestPath(
     requests,
     persisted: readPersistedOperations(requests.persistedOperations),
     rateLimits,
-    subscriptions: createSharedExecution({ mask, execute: createExecute(schema), onExecute }),
+    subscriptions: createSharedExecution({
+      mask,
+      execute: createExecute(schema),
+      onExecute,
+      onDelivered: metrics.delivered,
+    }),
     mask,
     metrics,
     log,

@@ -4,6 +4,8 @@ export interface Sink<T> {
   take(value: T): boolean;
   /** Nothing comes any more: the stream is done or, with an error, has failed. */
   done(error?: unknown): void;
+  /** Who takes values in its place, where it would only pass them on: with thousands of subscribers each stage counts. */
+  readonly taker?: Sink<T>;
 }
 
 /**
@@ -107,6 +109,8 @@ class Pull<T> implements Sink<T> {
 export abstract class Stage<T, U = T> extends LiveStream<U> implements Sink<T> {
   protected readonly source: LiveStream<T>;
   protected sink: Sink<U> | null = null;
+  /** Who takes in its place. */
+  #taker: Sink<U> | null = null;
 
   constructor(source: LiveStream<T>) {
     super();
@@ -121,6 +125,7 @@ export abstract class Stage<T, U = T> extends LiveStream<U> implements Sink<T> {
 
   listen(sink: Sink<U>): void {
     this.sink = sink;
+    this.#taker = sink.taker ?? sink;
     this.source.listen(this);
   }
 
@@ -134,7 +139,7 @@ export abstract class Stage<T, U = T> extends LiveStream<U> implements Sink<T> {
 
   /** @returns whether more may come. */
   protected give(value: U): boolean {
-    return this.sink?.take(value) ?? true;
+    return this.sink === null || this.#taker === null || this.#taker.take(value);
   }
 }
 
@@ -164,6 +169,10 @@ class OnceEnded<T> extends Stage<T> {
   constructor(source: LiveStream<T>, callback: () => void) {
     super(source);
     this.#callback = callback;
+  }
+
+  get taker(): Sink<T> {
+    return this.sink?.taker ?? this.sink ?? this;
   }
 
   override listen(sink: Sink<T>): void {

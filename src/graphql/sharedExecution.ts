@@ -21,6 +21,8 @@ export interface SharedResult {
 
 /** A subscription that stands. */
 export interface Subscription extends LiveStream<SharedResult> {
+  /** Calls back once when it ends, from whichever side. To be called before it begins. */
+  whenEnded(callback: () => void): void;
   /** Decides again about its access. @returns the errors with which it would be refused now; null where it would stand. */
   recheck(): Promise<readonly GraphQLError[] | null>;
 }
@@ -32,6 +34,12 @@ export interface SharedExecution {
    */
   subscribe(args: ExecutionArgs): Promise<Subscription | ExecutionResult>;
 }
+
+/** Milliseconds from a message's commit until it was handed to a subscriber to whom it came live. */
+type OnDelivered = (milliseconds: number) => void;
+
+/** Times are counted from here: as small numbers they take no place of their own. */
+const epoch = Date.now();
 
 /** Stands for the cursor of an event in a stream over many rooms: that is the subscriber's own, and put in afterwards. */
 const cursorPlaceholder = randomUUID();
@@ -70,6 +78,7 @@ interface Sharing {
   readonly operations: Map<string, Operation>;
   readonly kept: Kept<Operation>;
   readonly mask: (error: unknown) => GraphQLError;
+  readonly onDelivered: OnDelivered | undefined;
   /** Executes the event for one subscriber, or (if it is `shared`) on behalf of all who are not set apart. */
   run(args: ExecutionArgs, caller: Caller | null, event: object, shared: boolean): Promise<Executed>;
 }
@@ -94,6 +103,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   readonly #sharing: Sharing;
   readonly #operation: Operation;
   readonly #caller: Caller | null;
+  readonly #actorId: string;
   /** The event whose execution it waits for. */
   #event: object | null = null;
   /** What came meanwhile: one may, so that a source that has nothing else need not be told that it may go on. */
@@ -103,12 +113,16 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   #stopped = false;
   /** The source has ended meanwhile. */
   #end: { readonly error: unknown } | null = null;
+  #onEnded: (() => void) | null = null;
+  /** When it began. What is replayed from the log is as old as it is, and not counted as late. */
+  readonly #since = Date.now() - epoch;
 
   constructor(source: LiveStream<object>, sharing: Sharing, operation: Operation, caller: Caller | null) {
     super(source);
     this.#sharing = sharing;
     this.#operation = operation;
     this.#caller = caller;
+    this.#actorId = caller?.actor.id ?? '';
   }
 
   take(event: object): boolean {
@@ -171,6 +185,11 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     operation.subscribers--;
     if (operation.subscribers === 0 && operations.get(operation.key) === operation) operations.delete(operation.key);
     this.source.stop();
+    this.#onEnded?.();
+  }
+
+  whenEnded(callback: () => void): void {
+    this.#onEnded = callback;
   }
 
   async recheck(): Promise<readonly GraphQLError[] | null> {
@@ -189,7 +208,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   /** @returns whether more may come. */
   #show(event: object, executed: Executed, shown: Shown, own = false): boolean {
     // What failed for one viewer (who has just been removed, say) need not fail for another.
-    if ((executed.failed && !own) || executed.setApart?.has(this.#caller?.actor.id ?? '')) {
+    if ((executed.failed && !own) || executed.setApart?.has(this.#actorId)) {
       this.#event = event;
       void this.#run(event, false).then((again) => this.settle(again, { ...shown, result: null }, true));
       return true;
@@ -201,9 +220,16 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     }
     if (!isOfManyRooms(event)) {
       shown.result ??= toResult(executed.json, event);
-      return this.give(shown.result);
+      return this.#deliver(shown.result);
     }
-    return this.give(toResult(executed.json.replaceAll(cursorPlaceholder, event.cursor), event));
+    return this.#deliver(toResult(executed.json.replaceAll(cursorPlaceholder, event.cursor), event));
+  }
+
+  #deliver(result: SharedResult): boolean {
+    const more = this.give(result);
+    const { sentAt } = result;
+    if (sentAt !== null && sentAt - epoch >= this.#since) this.#sharing.onDelivered?.(Date.now() - sentAt);
+    return more;
   }
 
   #finish(error: unknown): void {
@@ -252,10 +278,11 @@ export function createSharedExecution(deps: {
   mask: (error: unknown) => GraphQLError;
   /** Executes a subscription for an event, more than once for one that fails. */
   execute: Execute;
-  /** Called for each execution: for metrics. */
+  /** Called for each execution, and each delivery: for metrics. */
   onExecute?: (() => void) | undefined;
+  onDelivered?: OnDelivered | undefined;
 }): SharedExecution {
-  const { mask, execute, onExecute } = deps;
+  const { mask, execute, onExecute, onDelivered } = deps;
   const operations = new Map<string, Operation>();
 
   async function run(args: ExecutionArgs, caller: Caller | null, event: object, shared: boolean): Promise<Executed> {
@@ -274,7 +301,7 @@ export function createSharedExecution(deps: {
   }
 
   const kept = createKept<Operation>((operation, key) => operation.byVersion.delete(key));
-  const sharing: Sharing = { operations, kept, mask, run };
+  const sharing: Sharing = { operations, kept, mask, onDelivered, run };
 
   function enter(args: ExecutionArgs): Operation {
     const key = operationKey(args);

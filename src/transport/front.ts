@@ -105,7 +105,7 @@ export function createFront(deps: {
       useRegistered(persisted, requests.persistedOnly),
       useGuards({ documents, mask, execute, rates }),
     ],
-    subscriptions: guardSubscriptions(subscriptions, { admission, mask, operations, onDelivered: metrics.delivered }),
+    subscriptions: guardSubscriptions(subscriptions, { admission, mask, operations }),
     onSocket: {
       queryOf: (params) => queryOf(params, persisted, requests.persistedOnly),
       refused({ errors, document, operationName, asker, startedAt }) {

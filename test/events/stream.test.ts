@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { encodeHint, roomChannel } from '../../src/events/catalogue.ts';
 import { createLocalBus } from '../../src/events/localBus.ts';
 import { createRoomFeed } from '../../src/events/roomFeed.ts';
@@ -127,6 +127,28 @@ test('R2 a stop goes through to the source, and is told of once, also where the 
   stream.done();
   stream.finish();
   expect({ stops: source.stops, ended, taken: sink.taken }).toEqual({ stops: 1, ended: 1, taken: [1] });
+});
+
+test('R5 a stage that only passes values on is passed by, and its end is the end all the same', () => {
+  const source = new Source();
+  const [inner, outer] = [{ ended: 0 }, { ended: 0 }];
+  const even = filterMap(source, (value) => (value % 2 === 0 ? value : undefined));
+  const first = onceEnded(even, () => inner.ended++);
+  const last = onceEnded(
+    filterMap(first, (value) => value * 10),
+    () => outer.ended++,
+  );
+  const passing = vi.spyOn(first, 'take');
+  const sink = takes(9);
+  last.listen(sink);
+  source.push(1, 2, 3, 4);
+  first.finish();
+  source.push(6);
+  expect({ taken: sink.taken, ends: sink.ends, inner, outer, stops: source.stops }).toEqual({
+    ...{ taken: [20, 40], ends: [undefined], stops: 1 },
+    ...{ inner: { ended: 1 }, outer: { ended: 1 } },
+  });
+  expect(passing).not.toHaveBeenCalled();
 });
 
 test('R2 who iterates gets a value for each question, and after those the failure, once', async () => {
