@@ -50,7 +50,17 @@ interface Executed {
   /** A fault of ours, such as a database that is away: the event could not be shown to anybody as it is. */
   readonly fault: GraphQLError | null;
   /** The actors who are shown something else, and for whom it is executed apart; null for nobody. */
-  readonly setApart: ReadonlySet<string> | null;
+  readonly setApart: SetApart | null;
+}
+
+interface SetApart {
+  readonly ids: ReadonlySet<string>;
+  /** What their ids end with: who has another one is none of them, which is known without a look at who it is. */
+  readonly marks: ReadonlySet<number>;
+}
+
+function markOf(actorId: string): number {
+  return Number.parseInt(actorId.slice(-7), 16);
 }
 
 /** An event as an operation shows it: executed, or about to be, with those who wait for it in the order in which they came. */
@@ -103,7 +113,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   readonly #sharing: Sharing;
   readonly #operation: Operation;
   readonly #caller: Caller | null;
-  readonly #actorId: string;
+  readonly #mark: number;
   /** The event whose execution it waits for. */
   #event: object | null = null;
   /** What came meanwhile: one may, so that a source that has nothing else need not be told that it may go on. */
@@ -122,7 +132,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
     this.#sharing = sharing;
     this.#operation = operation;
     this.#caller = caller;
-    this.#actorId = caller?.actor.id ?? '';
+    this.#mark = markOf(caller?.actor.id ?? '');
   }
 
   take(event: object): boolean {
@@ -208,7 +218,7 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
   /** @returns whether more may come. */
   #show(event: object, executed: Executed, shown: Shown, own = false): boolean {
     // What failed for one viewer (who has just been removed, say) need not fail for another.
-    if ((executed.failed && !own) || executed.setApart?.has(this.#actorId)) {
+    if ((executed.failed && !own) || (executed.setApart !== null && this.#isAmong(executed.setApart))) {
       this.#event = event;
       void this.#run(event, false).then((again) => this.settle(again, { ...shown, result: null }, true));
       return true;
@@ -223,6 +233,10 @@ class Subscriber extends Stage<object, SharedResult> implements Subscription {
       return this.#deliver(shown.result);
     }
     return this.#deliver(toResult(executed.json.replaceAll(cursorPlaceholder, event.cursor), event));
+  }
+
+  #isAmong(actors: SetApart): boolean {
+    return actors.marks.has(this.#mark) && actors.ids.has(this.#caller?.actor.id ?? '');
   }
 
   #deliver(result: SharedResult): boolean {
@@ -294,7 +308,8 @@ export function createSharedExecution(deps: {
       const errors = executed.errors?.map(mask);
       const fault = errors?.find(isFault) ?? null;
       const json = JSON.stringify(errors ? { ...executed, errors } : executed);
-      return { json, failed: errors !== undefined, fault, setApart: actors?.size ? actors : null };
+      const setApart = actors?.size ? { ids: actors, marks: new Set([...actors].map(markOf)) } : null;
+      return { json, failed: errors !== undefined, fault, setApart };
     } catch (error) {
       return { json: '', failed: true, fault: mask(error), setApart: null };
     }

@@ -81,6 +81,12 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     buckets: latencies,
     registers,
   });
+  let lately: number[] = [];
+  /** Counting is a dozen calls: between two writes to sockets, each would find the cache as the system has left it. */
+  function countDeliveries(): void {
+    for (const seconds of lately) delivery.observe(seconds);
+    lately = [];
+  }
   const subscriptions = new Gauge({ name: 'prosa_subscriptions', help: 'Subscriptions open.', registers });
   const sockets = new Gauge({ name: 'prosa_sockets', help: 'WebSockets that are signed in.', registers });
   const refused = new Counter({
@@ -152,7 +158,9 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     },
     subscriptionOpened: counted(subscriptions),
     socketOpened: counted(sockets),
-    delivered: (milliseconds) => delivery.observe(Math.max(milliseconds, 0) / 1_000),
+    delivered(milliseconds) {
+      if (lately.push(Math.max(milliseconds, 0) / 1_000) === 1) setImmediate(countDeliveries);
+    },
     rateLimited: () => refused.inc(),
   };
 }
