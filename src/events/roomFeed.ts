@@ -22,6 +22,11 @@ export interface RoomFeed {
   /** Adds a listener, which gets everything after the version that is returned. */
   add(listener: FeedListener): Promise<bigint>;
   remove(listener: FeedListener): void;
+  /**
+   * A change that this process has committed itself, and is about to tell the others in these words: handed on at once
+   * if it is the next one. Otherwise it comes, like theirs, over the bus.
+   */
+  hear(event: RoomEvent, payload: string): void;
   /** The room has reached this version: whatever has not been seen of it is read from the log. */
   reach(version: bigint): void;
   close(): void;
@@ -29,6 +34,8 @@ export interface RoomFeed {
 
 const catchUpPage = 200;
 const retryAfter = 500;
+/** How many payloads are remembered until the bus brings them; what is forgotten is known by its version. */
+const mostHeard = 100;
 
 /**
  * Invariant: `version` is the newest version handed to the listeners, each handed once and in order. A hint with the
@@ -50,24 +57,56 @@ export function createRoomFeed(deps: {
   let reached = 0n;
   let catchingUp = false;
   let closed = false;
+  /** What is still to be handed to all listeners but `first`, who has got it. */
+  let following: (DeliveredEvent | ReadEvent)[] = [];
+  let first: FeedListener | null = null;
+  /** What has been handed on before it came over the bus. */
+  const heard = new Set<string>();
   let starting: Promise<bigint> | null = null;
   let unsubscribe: () => void = () => undefined;
 
+  /**
+   * One listener gets an event at once, the others when that turn of the event loop ends: by then the first has had it
+   * executed, most often, and a thousand others go through all their stages once, not before and again after that.
+   */
   function hand(event: RoomEvent | ReadEvent): void {
     const delivered = event.type === 'READ' ? event : { ...event, cursor: roomPosition(roomId, event.version) };
-    for (const listener of listeners) {
-      try {
-        listener.take(delivered);
-      } catch (error) {
-        // The others are to get it all the same: this version will not come again.
-        log.error({ err: error }, 'an event could not be handed to a subscriber');
-        remove(listener);
-        listener.fail(error);
-      }
+    if (following.length === 0) [first = null] = listeners;
+    if (listeners.size > 1 && following.push(delivered) === 1) setImmediate(handOn);
+    // Where the first has left meanwhile, nobody takes its place: who is next has not got what is to follow.
+    if (first !== null && listeners.has(first)) give(first, delivered);
+  }
+
+  function handOn(): void {
+    const [events, ahead] = [following, first];
+    following = [];
+    first = null;
+    for (const event of events) {
+      for (const listener of listeners) if (listener !== ahead) give(listener, event);
     }
   }
 
+  function give(listener: FeedListener, event: DeliveredEvent | ReadEvent): void {
+    try {
+      listener.take(event);
+    } catch (error) {
+      // The others are to get it all the same: this version will not come again.
+      log.error({ err: error }, 'an event could not be handed to a subscriber');
+      remove(listener);
+      listener.fail(error);
+    }
+  }
+
+  function hear(event: RoomEvent, payload: string): void {
+    if (version === null || catchingUp || event.version !== version + 1n) return;
+    version = event.version;
+    if (heard.size >= mostHeard) heard.clear();
+    heard.add(payload);
+    hand(event);
+  }
+
   function onPayload(payload: string): void {
+    if (heard.delete(payload)) return;
     let hint: RoomHint;
     try {
       hint = decodeHint(payload);
@@ -152,6 +191,7 @@ export function createRoomFeed(deps: {
       return version ?? 0n;
     },
     remove,
+    hear,
     reach,
     close,
   };

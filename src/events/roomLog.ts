@@ -51,9 +51,15 @@ export interface RoomLog {
   announce(tenantId: string, hint: RoomHint): void;
 }
 
-export function createRoomLog(bus: Bus): RoomLog {
+/** @param onCommitted told of each change after the bus has been, with what went over it. */
+export function createRoomLog(
+  bus: Bus,
+  onCommitted: (tenantId: string, event: RoomEvent, payload: string) => void = () => undefined,
+): RoomLog {
   function announce(tenantId: string, hint: RoomHint): void {
-    bus.publish(roomChannel(tenantId, hint.roomId), encodeHint(hint));
+    const payload = encodeHint(hint);
+    bus.publish(roomChannel(tenantId, hint.roomId), payload);
+    if (hint.type !== 'READ') onCommitted(tenantId, hint, payload);
   }
 
   function announceAfter(db: TenantQueries | TenantTransaction, event: RoomEvent): void {

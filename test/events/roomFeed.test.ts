@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { encodeHint, type RoomEvent } from '../../src/events/catalogue.ts';
+import { createLocalBus } from '../../src/events/localBus.ts';
+import { createRoomFeed, type FeedListener, type RoomFeed } from '../../src/events/roomFeed.ts';
+import { captureLog } from '../support/logs.ts';
+
+const db = { tenantId: 'acme', query: async () => [] };
+const change = (version: bigint): RoomEvent => ({ type: 'ROOM_UPDATED', roomId: 'room', version, actorId: 'ana' });
+
+let feed: RoomFeed;
+/** What the bus brings. */
+let bring: (version: bigint) => void;
+
+beforeEach(() => {
+  feed = createRoomFeed({
+    bus: {
+      ...createLocalBus(),
+      async subscribe(_channel, onPayload) {
+        bring = (version) => onPayload(encodeHint(change(version)));
+        return () => undefined;
+      },
+    },
+    db,
+    roomId: 'room',
+    log: captureLog().logger,
+    readVersion: async () => 4n,
+    onIdle: () => undefined,
+  });
+});
+
+function listener() {
+  const versions: bigint[] = [];
+  const each: FeedListener & { readonly versions: bigint[] } = {
+    versions,
+    take: (event) => void ('version' in event && versions.push(event.version)),
+    fail: () => undefined,
+  };
+  return each;
+}
+
+async function listeners(count: number) {
+  const some = Array.from({ length: count }, listener);
+  for (const each of some) await feed.add(each);
+  return some;
+}
+
+const turn = () => new Promise(setImmediate);
+const versionsOf = (some: readonly { readonly versions: bigint[] }[]) => some.map(({ versions }) => versions);
+
+describe('R2 a feed', () => {
+  test('hands an event to one at once and to the others in the same turn, to each once and in order', async () => {
+    const some = await listeners(3);
+    bring(5n);
+    bring(6n);
+    expect(versionsOf(some)).toEqual([[5n, 6n], [], []]);
+    await turn();
+    bring(7n);
+    await turn();
+    expect(versionsOf(some)).toEqual([1, 2, 3].map(() => [5n, 6n, 7n]));
+  });
+
+  test('keeps the order for all where the one who was first leaves in between', async () => {
+    const [first, ...others] = await listeners(3);
+    bring(5n);
+    if (first) feed.remove(first);
+    bring(6n);
+    await turn();
+    expect(first?.versions).toEqual([5n]);
+    expect(versionsOf(others)).toEqual([
+      [5n, 6n],
+      [5n, 6n],
+    ]);
+  });
+
+  test('hands nothing to who leaves before its turn, and what is older than its start only to who can tell', async () => {
+    const [, second, third] = await listeners(3);
+    bring(5n);
+    if (second) feed.remove(second);
+    const late = listener();
+    expect(await feed.add(late)).toBe(5n);
+    bring(6n);
+    await turn();
+    expect(second?.versions).toEqual([]);
+    expect(third?.versions).toEqual([5n, 6n]);
+    expect(late.versions.filter((version) => version > 5n)).toEqual([6n]);
+  });
+});
+
+describe('R5 a change that the process itself has committed', () => {
+  const hear = (version: bigint) => feed.hear(change(version), encodeHint(change(version)));
+
+  test('does not wait for the bus, and is not handed on again when that brings it', async () => {
+    const some = await listeners(2);
+    hear(5n);
+    await turn();
+    expect(versionsOf(some)).toEqual([[5n], [5n]]);
+    bring(5n);
+    hear(6n);
+    bring(6n);
+    bring(7n);
+    await turn();
+    expect(versionsOf(some)).toEqual([
+      [5n, 6n, 7n],
+      [5n, 6n, 7n],
+    ]);
+  });
+
+  test('waits for the bus where another process has committed one before it, and costs no look into the log', async () => {
+    const some = await listeners(1);
+    hear(6n);
+    await turn();
+    expect(versionsOf(some)).toEqual([[]]);
+    bring(5n);
+    bring(6n);
+    await turn();
+    expect(versionsOf(some)).toEqual([[5n, 6n]]);
+  });
+
+  test('is nothing to a feed that has not begun, or has gone further', async () => {
+    hear(5n);
+    const some = await listeners(1);
+    hear(4n);
+    hear(3n);
+    await turn();
+    expect(versionsOf(some)).toEqual([[]]);
+    bring(5n);
+    expect(versionsOf(some)).toEqual([[5n]]);
+  });
+
+  test('is known again by its version where more were heard than are remembered', async () => {
+    const some = await listeners(1);
+    const last = 300n;
+    for (let version = 5n; version <= last; version++) hear(version);
+    for (let version = 5n; version <= last; version++) bring(version);
+    await turn();
+    expect(some[0]?.versions).toEqual(Array.from({ length: 296 }, (_, index) => BigInt(index) + 5n));
+  });
+});
