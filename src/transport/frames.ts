@@ -78,11 +78,21 @@ class Frames {
   }
 }
 
+/** How many are kept: of the events that come in one turn, each goes to one subscriber first and to the others later. */
+const keptFrames = 16;
+const kept: Frames[] = [];
+let oldest = 0;
 let latest = new Frames(0, '');
 
-/** Kept until others are asked for: the sockets of an operation get its result one after the other. */
+/** The sockets of an operation get its result one after the other, most often. */
 function framesOf(idLength: number, payload: string): Frames {
-  if (!latest.areOf(idLength, payload)) latest = new Frames(idLength, payload);
+  if (latest.areOf(idLength, payload)) return latest;
+  const known = kept.find((each) => each.areOf(idLength, payload));
+  latest = known ?? new Frames(idLength, payload);
+  if (!known) {
+    kept[oldest] = latest;
+    oldest = (oldest + 1) % keptFrames;
+  }
   return latest;
 }
 
@@ -136,7 +146,7 @@ export function createGatherer() {
       return turn;
     },
     wrote(writer: FrameWriter): void {
-      if (written.push(writer) === 1) setImmediate(endTurn);
+      if (written.push(writer) === 1) process.nextTick(endTurn);
     },
   };
 }

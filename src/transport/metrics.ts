@@ -159,7 +159,7 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     subscriptionOpened: counted(subscriptions),
     socketOpened: counted(sockets),
     delivered(milliseconds) {
-      if (lately.push(Math.max(milliseconds, 0) / 1_000) === 1) setImmediate(countDeliveries);
+      if (lately.push(Math.max(milliseconds, 0) / 1_000) === 1) process.nextTick(countDeliveries);
     },
     rateLimited: () => refused.inc(),
   };
