@@ -40,6 +40,21 @@ export function createAuthentication(
   // Tokens whose first use is recorded: asks the database once for each, not whenever what was remembered has run out.
   const recorded = new Set<string>();
 
+  let isSweepDue = false;
+  /** What was remembered of a crowd, tokens and all, does not stay until somebody else signs in. */
+  function sweep(): void {
+    isSweepDue = false;
+    const now = Date.now();
+    for (const [token, { until }] of remembered) if (until <= now) remembered.delete(token);
+    if (remembered.size > 0) sweepLater();
+  }
+
+  function sweepLater(): void {
+    if (isSweepDue) return;
+    isSweepDue = true;
+    setTimeout(sweep, rememberFor).unref();
+  }
+
   async function claimsOf(token: string): Promise<Claims> {
     const claims = parseClaims(await verify(token));
     if (typeof claims === 'string') throw new UnauthenticatedError(`the token cannot be used: ${claims}`);
@@ -71,6 +86,7 @@ export function createAuthentication(
     const actor = signInWith(token, origin);
     remembered.delete(token);
     remembered.set(token, { actor, until: now + rememberFor });
+    sweepLater();
     // The oldest goes first: a Map keeps the order of insertion.
     for (const [oldest, { until }] of remembered) {
       if (until > now && remembered.size <= rememberAtMost) break;

@@ -47,7 +47,8 @@ export function createSessions(deps: {
   onRevoked: (actorId: string) => void;
 }): Sessions {
   const { database, bus, log, onRevoked } = deps;
-  const sessions = new Map<string, Set<Session>>();
+  // Of most actors there is one: a list of one takes a third of a set. A list is not changed, as it may be gone through.
+  const sessions = new Map<string, readonly Session[]>();
   let closed = false;
   /** When the timer looks for tokens that have ended. */
   let expiryAt = Number.POSITIVE_INFINITY;
@@ -70,7 +71,7 @@ export function createSessions(deps: {
     expiryAt = Number.POSITIVE_INFINITY;
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
-    for (const session of [...sessions.values()].flatMap((own) => [...own])) {
+    for (const session of [...sessions.values()].flat()) {
       const expiresAt = session.actor?.expiresAt.getTime() ?? Number.POSITIVE_INFINITY;
       if (expiresAt <= now) session.end('the token has expired');
       else next = Math.min(next, expiresAt);
@@ -98,14 +99,21 @@ export function createSessions(deps: {
 
   function hold(actor: Actor, session: Session): void {
     if (closed) queueMicrotask(() => session.end(null));
-    const own = sessions.get(actor.id) ?? new Set<Session>();
-    sessions.set(actor.id, own.add(session));
+    const own = sessions.get(actor.id);
+    sessions.set(actor.id, own ? [...own, session] : [session]);
     expectExpiry(actor.expiresAt.getTime());
   }
 
   function forget(actor: Actor, session: Session): void {
     const own = sessions.get(actor.id);
-    if (own?.delete(session) && own.size === 0) sessions.delete(actor.id);
+    if (!own?.includes(session)) return;
+    if (own.length === 1) sessions.delete(actor.id);
+    else {
+      sessions.set(
+        actor.id,
+        own.filter((each) => each !== session),
+      );
+    }
   }
 
   return {
@@ -117,12 +125,12 @@ export function createSessions(deps: {
       hold(actor, session);
       return { forget: () => forget(actor, session) };
     },
-    count: (actor) => sessions.get(actor.id)?.size ?? 0,
+    count: (actor) => sessions.get(actor.id)?.length ?? 0,
     close() {
       closed = true;
       clearInterval(timer);
       clearTimeout(expiryTimer);
-      for (const own of [...sessions.values()]) for (const session of [...own]) session.end(null);
+      for (const session of [...sessions.values()].flat()) session.end(null);
       void unsubscribe.then((stop) => stop()).catch(() => undefined);
     },
   };

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Actor, RoomKind, RoomRole, TenantRole } from '../../src/kernel/actor.ts';
 import { ForbiddenError } from '../../src/kernel/errors.ts';
 import { canAnywhere, canInRoom, canInTenant } from '../../src/policy/can.ts';
+import { grantsIn } from '../../src/policy/grants.ts';
 import { allPermissions, isPermission, type Permission } from '../../src/policy/permissions.ts';
 import { requireInRoom, requireInTenant } from '../../src/policy/require.ts';
 
@@ -117,4 +118,14 @@ test('G2 a refusal names the permission', () => {
   const archive = { permission: 'room:archive' } as const;
   expect(() => requireInRoom(actor('AGENT'), archive, { kind: 'GROUP', role: 'MODERATOR' })).toThrow('room:archive');
   expect(() => requireInRoom(actor('AGENT'), archive, { kind: 'GROUP', role: 'OWNER' })).not.toThrow();
+});
+
+test('G5 what one tenant grants a role, or takes from it, is nothing to the others', () => {
+  const before = new Set(grantsIn([], 'AGENT'));
+  const granted = grantsIn([{ role: 'AGENT', permission: 'room:create', granted: true }], 'AGENT');
+  const taken = grantsIn([{ role: 'AGENT', permission: 'room:open', granted: false }], 'AGENT');
+  expect([before.has('room:create'), granted.has('room:create')]).toEqual([false, true]);
+  expect([before.has('room:open'), taken.has('room:open')]).toEqual([true, false]);
+  expect(new Set(grantsIn([], 'AGENT'))).toEqual(before);
+  expect(new Set(grantsIn([{ role: 'ADMIN', permission: 'room:open', granted: false }], 'AGENT'))).toEqual(before);
 });

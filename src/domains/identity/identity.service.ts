@@ -41,6 +41,9 @@ export async function signIn(database: Database, claims: Claims): Promise<Actor>
   return enter(database, claims, account);
 }
 
+/** What most tokens grant beyond the role: one for all, as every open subscription holds it. */
+const none: ReadonlySet<string> = new Set();
+
 async function enter(
   database: Database,
   claims: Claims,
@@ -61,7 +64,7 @@ async function enter(
     kind: claims.role === 'SERVICE' ? 'SERVICE_ACCOUNT' : 'USER',
     role: claims.role,
     name: row.name,
-    permissions: new Set(claims.permissions),
+    permissions: claims.permissions.length > 0 ? new Set(claims.permissions) : none,
     grants: grantsIn(account?.differences ?? [], claims.role),
     expiresAt: claims.expiresAt,
   };
