@@ -34,6 +34,8 @@ export interface RoomFeed {
 
 const catchUpPage = 200;
 const retryAfter = 500;
+/** Up to so many listeners get an event at once: one turn more is dearer than that each takes it twice. */
+const few = 16;
 /** How many payloads are remembered until the bus brings them; what is forgotten is known by its version. */
 const mostHeard = 100;
 
@@ -66,13 +68,19 @@ export function createRoomFeed(deps: {
   let unsubscribe: () => void = () => undefined;
 
   /**
-   * One listener gets an event at once, the others when that turn of the event loop ends: by then the first has had it
-   * executed, most often, and a thousand others go through all their stages once, not before and again after that.
+   * Of many listeners one gets an event at once, the others when that turn of the event loop ends: by then the first has
+   * had it executed, most often, and a thousand others go through all their stages once, not before and again after that.
    */
   function hand(event: RoomEvent | ReadEvent): void {
     const delivered = event.type === 'READ' ? event : { ...event, cursor: roomPosition(roomId, event.version) };
-    if (following.length === 0) [first = null] = listeners;
-    if (listeners.size > 1 && following.push(delivered) === 1) setImmediate(handOn);
+    if (following.length === 0) {
+      if (listeners.size <= few) {
+        for (const listener of listeners) give(listener, delivered);
+        return;
+      }
+      [first = null] = listeners;
+    }
+    if (following.push(delivered) === 1) setImmediate(handOn);
     // Where the first has left meanwhile, nobody takes its place: who is next has not got what is to follow.
     if (first !== null && listeners.has(first)) give(first, delivered);
   }
