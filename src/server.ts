@@ -88,7 +88,7 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const bus = redis ?? createLocalBus();
   const live = createLiveDelivery({ database, bus, log, queueEvents: config.limits.queueEvents });
   const metrics = createMetrics(database, log);
-  const roomLog = metrics.countMessages(createRoomLog(bus, live.committed));
+  const roomLog = metrics.countMessages(createRoomLog(bus));
   const keys = redis && { commands: redis.commands, prefix: redisPrefix };
   const { leases, throttle } = presenceStores(keys);
   const presence = createPresence({ store: leases, bus, database, log });

@@ -4,7 +4,6 @@ import { lastingSnapshot } from '../db/snapshot.ts';
 import { sql } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
-import type { RoomEvent } from './catalogue.ts';
 import { type Checkpoint, type Delivered, keyOf } from './delivered.ts';
 import { createReplays } from './replays.ts';
 import { createRoomFeed, type LiveSources, type RoomFeed } from './roomFeed.ts';
@@ -22,8 +21,6 @@ export interface LiveDelivery {
   room(tenantId: string, roomId: string, after: bigint | null): LiveStream<Delivered>;
   /** The same for all rooms in which an actor is a member, also those joined later; in order within each room. */
   viewer(tenantId: string, actorId: string, after: ViewerPosition | null): LiveStream<Delivered>;
-  /** A change that this process has committed, and what it tells the others of it: its own subscribers need not wait for the bus. */
-  committed(tenantId: string, event: RoomEvent, payload: string): void;
   /** Compares every served room with the database; what the bus lost is delivered from the log. */
   compare(): Promise<Checkpoint>;
   close(): void;
@@ -134,11 +131,6 @@ export function createLiveDelivery(deps: {
       });
       viewerStreams.add(stream);
       return stream.events;
-    },
-    committed(tenantId, event, payload) {
-      const feed = feeds.get(keyOf(tenantId, event.roomId));
-      // Deferred, as over the bus: no subscriber runs inside of what has committed.
-      if (feed) queueMicrotask(() => feed.hear(event, payload));
     },
     compare,
     close() {

@@ -22,11 +22,6 @@ export interface RoomFeed {
   /** Adds a listener, which gets everything after the version that is returned. */
   add(listener: FeedListener): Promise<bigint>;
   remove(listener: FeedListener): void;
-  /**
-   * A change that this process has committed itself, and is about to tell the others in these words: handed on at once
-   * if it is the next one. Otherwise it comes, like theirs, over the bus.
-   */
-  hear(event: RoomEvent, payload: string): void;
   /** The room has reached this version: whatever has not been seen of it is read from the log. */
   reach(version: bigint): void;
   close(): void;
@@ -36,8 +31,6 @@ const catchUpPage = 200;
 const retryAfter = 500;
 /** Up to so many listeners get an event at once: one turn more is dearer than that each takes it twice. */
 const few = 16;
-/** How many payloads are remembered until the bus brings them; what is forgotten is known by its version. */
-const mostHeard = 100;
 
 /**
  * Invariant: `version` is the newest version handed to the listeners, each handed once and in order. A hint with the
@@ -62,8 +55,6 @@ export function createRoomFeed(deps: {
   /** What is still to be handed to all listeners but `first`, who has got it. */
   let following: (DeliveredEvent | ReadEvent)[] = [];
   let first: FeedListener | null = null;
-  /** What has been handed on before it came over the bus. */
-  const heard = new Set<string>();
   let starting: Promise<bigint> | null = null;
   let unsubscribe: () => void = () => undefined;
 
@@ -105,16 +96,7 @@ export function createRoomFeed(deps: {
     }
   }
 
-  function hear(event: RoomEvent, payload: string): void {
-    if (version === null || catchingUp || event.version !== version + 1n) return;
-    version = event.version;
-    if (heard.size >= mostHeard) heard.clear();
-    heard.add(payload);
-    hand(event);
-  }
-
   function onPayload(payload: string): void {
-    if (heard.delete(payload)) return;
     let hint: RoomHint;
     try {
       hint = decodeHint(payload);
@@ -199,7 +181,6 @@ export function createRoomFeed(deps: {
       return version ?? 0n;
     },
     remove,
-    hear,
     reach,
     close,
   };

@@ -51,15 +51,9 @@ export interface RoomLog {
   announce(tenantId: string, hint: RoomHint): void;
 }
 
-/** @param onCommitted told of each change after the bus has been, with what went over it. */
-export function createRoomLog(
-  bus: Bus,
-  onCommitted: (tenantId: string, event: RoomEvent, payload: string) => void = () => undefined,
-): RoomLog {
+export function createRoomLog(bus: Bus): RoomLog {
   function announce(tenantId: string, hint: RoomHint): void {
-    const payload = encodeHint(hint);
-    bus.publish(roomChannel(tenantId, hint.roomId), payload);
-    if (hint.type !== 'READ') onCommitted(tenantId, hint, payload);
+    bus.publish(roomChannel(tenantId, hint.roomId), encodeHint(hint));
   }
 
   function announceAfter(db: TenantQueries | TenantTransaction, event: RoomEvent): void {
