@@ -2,10 +2,12 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { encodeHint, type RoomEvent } from '../../src/events/catalogue.ts';
 import { createLocalBus } from '../../src/events/localBus.ts';
 import { createRoomFeed, type FeedListener, type RoomFeed } from '../../src/events/roomFeed.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import { captureLog } from '../support/logs.ts';
 
+const roomId = newId();
 const db = { tenantId: 'acme', query: async () => [] };
-const change = (version: bigint): RoomEvent => ({ type: 'ROOM_UPDATED', roomId: 'room', version, actorId: 'ana' });
+const change = (version: bigint): RoomEvent => ({ type: 'ROOM_UPDATED', roomId, version, actorId: 'ana' });
 
 let feed: RoomFeed;
 /** What the bus brings. */
@@ -21,7 +23,7 @@ beforeEach(() => {
       },
     },
     db,
-    roomId: 'room',
+    roomId,
     log: captureLog().logger,
     readVersion: async () => 4n,
     onIdle: () => undefined,
