@@ -155,7 +155,8 @@ export function preparedBatch(
       return null;
     },
     handleRowDescription({ fields }) {
-      reader = rowReader(fields, parserOf);
+      const name = executions[current]?.statement.name;
+      reader = name === undefined ? null : readerOf(name, fields, parserOf);
     },
     handleDataRow({ fields }) {
       takeCells(fields);
@@ -189,6 +190,18 @@ export function preparedBatch(
     },
   };
   return batch;
+}
+
+const readers = new Map<string, { readonly columns: string; readonly reader: RowReader }>();
+
+/** One for all connections: code that is shared is warm. Types that a database has made itself differ from one to another. */
+function readerOf(name: string, fields: readonly Column[], parserOf: (oid: number) => Parse): RowReader {
+  const columns = fields.map((field) => `${field.name}:${field.dataTypeID}`).join();
+  const known = readers.get(name);
+  if (known?.columns === columns) return known.reader;
+  const reader = rowReader(fields, parserOf);
+  readers.set(name, { columns, reader });
+  return reader;
 }
 
 /** What it gives has another type than when it was prepared: a migration has changed a column. */
