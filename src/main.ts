@@ -5,6 +5,7 @@ import { prepareDevelopment } from './demo/development.ts';
 import { createLogger } from './kernel/logger.ts';
 import { openFoundation, StartError, startApi } from './server.ts';
 import { graphiqlOptions } from './transport/graphiql.ts';
+import { createLogOutput } from './transport/logOutput.ts';
 import { ManifestError } from './transport/persistedOperations.ts';
 import { startWorker } from './worker/worker.ts';
 
@@ -13,7 +14,9 @@ const stopWithin = 25_000;
 
 async function main(): Promise<void> {
   const settings = readConfig();
-  const log = createLogger(settings.logLevel);
+  const output = createLogOutput();
+  process.once('exit', () => output.finish());
+  const log = createLogger(settings.logLevel, output);
   const foundation = await openFoundation(settings, log);
   // In the order of opening, closed in the other. From here on a signal is heeded: also while a role is still starting.
   const opened: ((closing: (part: string) => void) => Promise<void>)[] = [foundation.close];

@@ -1,0 +1,91 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
+import { describe, expect, test } from 'vitest';
+
+const lines = 40_000;
+const addressOf = (file: string) => JSON.stringify(new URL(`../../src/${file}`, import.meta.url).href);
+
+/** A program that logs more than any pipe holds, a part of it at a time, and then exits with 3. */
+const program = `
+  const { createLogger } = await import(${addressOf('kernel/logger.ts')});
+  const { createLogOutput } = await import(${addressOf('transport/logOutput.ts')});
+  const output = createLogOutput();
+  process.once('exit', () => output.finish());
+  const log = createLogger('info', output);
+  let line = 0;
+  const saying = setInterval(() => {
+    for (let count = 0; count < 1_000; count++) log.info({ line: line++ }, 'said – ü');
+    if (line < ${lines}) return;
+    clearInterval(saying);
+    process.exit(3);
+  }, 1);
+`;
+const command = [process.execPath, '--input-type=module', '-e', program];
+
+/** @param redirection as the shell has it. */
+function runInShell(redirection: string) {
+  const child = spawn('bash', ['-c', `"$@" ${redirection}`, 'bash', ...command], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  return { stdout: child.stdout, exited: exitOf(child) };
+}
+
+/** Its output is a socket to this process. */
+function run() {
+  const [file = '', ...args] = command;
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  return { stdout: child.stdout, exited: exitOf(child) };
+}
+
+async function exitOf(child: ReturnType<typeof spawn>): Promise<unknown> {
+  const [code] = await once(child, 'exit');
+  return code;
+}
+
+function expectAll(output: Buffer) {
+  const said: { line: number }[] = output
+    .toString()
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  expect(said.map(({ line }) => line)).toEqual(Array.from({ length: lines }, (_, line) => line));
+  expect(said.at(-1)).toMatchObject({ level: 30, msg: 'said – ü' });
+}
+
+describe('G8 the log', () => {
+  test.each([
+    ['a pipe', () => runInShell('> >(cat)')],
+    ['a socket', run],
+  ])('comes over %s whole and in order, also what is said right before the end', async (_kind, start) => {
+    const { stdout, exited } = start();
+    const [output, code] = await Promise.all([buffer(stdout), exited]);
+    expect(code).toBe(3);
+    expectAll(output);
+  });
+
+  test('is whole in a file', async () => {
+    const file = path.join(await mkdtemp(path.join(tmpdir(), 'prosa-log-')), 'log');
+    expect(await runInShell(`> ${file}`).exited).toBe(3);
+    expectAll(await readFile(file));
+  });
+
+  test('waits for no reader who has stopped, neither at work nor at the end', async () => {
+    const { stdout, exited } = run();
+    stdout.pause();
+    expect(await exited).toBe(3);
+    stdout.destroy();
+    expect(await runInShell('> >(sleep 25)').exited).toBe(3);
+  });
+
+  test('does without a reader who has gone', async () => {
+    const { stdout, exited } = run();
+    await once(stdout, 'data');
+    stdout.destroy();
+    expect(await exited).toBe(3);
+    expect(await runInShell('> >(head -c 100)').exited).toBe(3);
+  });
+});
