@@ -1,9 +1,31 @@
-/** What a message is besides its tenant and room, under the names of Prisma's model; the body of a deleted one stays in the database. */
-export const messageColumnsInRoom = (m: string): string => `
-  ${m}.id, ${m}.seq, ${m}.kind, ${m}.system_event AS "systemEvent", ${m}.author_id AS "authorId",
-  CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END AS body, ${m}.nonce, ${m}.reply_to_id AS "replyToId",
-  ${m}.mentions_room AS "mentionsRoom", ${m}.created_at AS "createdAt", ${m}.edited_at AS "editedAt",
-  ${m}.deleted_at AS "deletedAt", ${m}.purge_id AS "purgeId"`;
+const columnsInRoom = {
+  id: 'id',
+  seq: 'seq',
+  kind: 'kind',
+  systemEvent: 'system_event',
+  authorId: 'author_id',
+  body: 'body',
+  nonce: 'nonce',
+  replyToId: 'reply_to_id',
+  mentionsRoom: 'mentions_room',
+  createdAt: 'created_at',
+  editedAt: 'edited_at',
+  deletedAt: 'deleted_at',
+  purgeId: 'purge_id',
+} as const;
+
+/**
+ * What a message is besides its tenant and room, under the names of Prisma's model; the body of a deleted one stays in the
+ * database.
+ * @param prefix before each name, where there are other columns beside them.
+ */
+export function messageColumnsInRoom(m: string, prefix = ''): string {
+  const shown = (column: string) =>
+    column === 'body' ? `CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END` : `${m}.${column}`;
+  return Object.entries(columnsInRoom)
+    .map(([name, column]) => `${shown(column)} AS "${prefix}${name}"`)
+    .join(', ');
+}
 
 /** The columns of a message under their names in Prisma's model. */
 export const messageColumns = (m: string): string => `

@@ -67,7 +67,11 @@ export async function seedDemo(foundation: Foundation): Promise<void> {
 export async function demoRoom(foundation: Foundation): Promise<string | null> {
   const tenant = await foundation.database.prisma.tenant.findUnique({ where: { key: demoTenant } });
   if (!tenant) return null;
-  const page = await listRooms(await callerOf(foundation, people[0]), 'OWN', {}, false);
+  const page = await listRooms(
+    await callerOf(foundation, people[0]),
+    { list: 'OWN', includeArchived: false, previews: false },
+    {},
+  );
   const general = page.rows.find((view) => view.room.name === 'general') ?? page.rows[0];
   return general ? encodeId('Room', general.room.id) : null;
 }

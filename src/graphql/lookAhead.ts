@@ -72,3 +72,39 @@ function unconditional(
     return unconditional(fragment?.selectionSet, fragments);
   });
 }
+
+const asking = new WeakMap<FieldNode, Map<string, boolean>>();
+
+/** Whether a field of the nodes of a page may be asked for, whatever the variables are. */
+export function asksInPage({ fieldNodes, fragments }: GraphQLResolveInfo, fieldName: string): boolean {
+  const [node] = fieldNodes;
+  if (!node) return false;
+  let known = asking.get(node);
+  if (!known) {
+    known = new Map();
+    asking.set(node, known);
+  }
+  let asks = known.get(fieldName);
+  if (asks === undefined) {
+    const within = (path: readonly string[]) => fieldNodes.some((each) => selects(each.selectionSet, fragments, path));
+    asks = within(['nodes', fieldName]) || within(['edges', 'node', fieldName]);
+    known.set(fieldName, asks);
+  }
+  return asks;
+}
+
+function selects(
+  selectionSet: SelectionSetNode | undefined,
+  fragments: GraphQLResolveInfo['fragments'],
+  path: readonly string[],
+): boolean {
+  const [name, ...below] = path;
+  return (selectionSet?.selections ?? []).some((selection) => {
+    if (selection.kind === Kind.FIELD) {
+      if (selection.name.value !== name) return false;
+      return below.length === 0 || selects(selection.selectionSet, fragments, below);
+    }
+    const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : fragments[selection.name.value];
+    return selects(fragment?.selectionSet, fragments, path);
+  });
+}

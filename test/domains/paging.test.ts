@@ -227,7 +227,7 @@ describe('other lists', () => {
       ),
     );
     const list: List<Awaited<ReturnType<typeof listRooms>>['rows'][number]> = {
-      page: (args) => listRooms(admin, 'OWN', args, true),
+      page: (args) => listRooms(admin, { list: 'OWN', includeArchived: true, previews: random.integer(2) === 0 }, args),
       cursor: (view) => roomCursor(view.room),
       key: (view) => view.room.id,
     };

@@ -254,7 +254,9 @@ describe('archived rooms', () => {
     for (const attempt of refused) expect(await outcome(attempt())).toBe('ROOM_ARCHIVED');
     expect(await outcome(leaveRoom(member, roomId))).toBe('done');
     const listed = async (archivedToo: boolean) =>
-      (await listRooms(owner, 'OWN', { first: 100 }, archivedToo)).rows.some((view) => view.room.id === roomId);
+      (
+        await listRooms(owner, { list: 'OWN', includeArchived: archivedToo, previews: false }, { first: 100 })
+      ).rows.some((view) => view.room.id === roomId);
     expect([await listed(false), await listed(true)]).toEqual([false, true]);
   });
 });

@@ -7,7 +7,7 @@ import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
 import { ofOneViewer, onlyFor, viewerDependent } from '../../graphql/viewerDependent.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
-import { Room, roomLookAhead, shownRoomLoader, viewOf } from '../rooms/rooms.graphql.ts';
+import { Room, roomLookAhead, shownRoomLoader, withView } from '../rooms/rooms.graphql.ts';
 import {
   editCursor,
   listEdits,
@@ -169,11 +169,12 @@ builder.prismaObjectField(Room, 'lastMessage', (t) =>
     extensions: viewerDependent,
     description:
       'The newest message that is not deleted and no report, for a preview; null if there is none, or if the viewer may not read the messages.',
-    resolve: async (room, _args, context) => {
-      const view = await viewOf(context, room.id);
-      if (!view || view.room.lastMessageSeq === null || !readable(callerOf(context), view)) return null;
-      return lastMessageLoader(context).load({ roomId: room.id, seq: view.room.lastMessageSeq });
-    },
+    resolve: (room, _args, context) =>
+      withView<MessageRecord | null>(context, room, (view) => {
+        if (!view || view.room.lastMessageSeq === null || !readable(callerOf(context), view)) return null;
+        if (view.preview !== undefined) return view.preview;
+        return lastMessageLoader(context).load({ roomId: room.id, seq: view.room.lastMessageSeq });
+      }),
   }),
 );
 
@@ -186,9 +187,8 @@ builder.prismaObjectField(Room, 'messages', (t) =>
       description:
         'The messages in their order; without arguments the newest 50. Null if the viewer may not read them, as in a channel that is not joined.',
       resolve: async (room, args, context) => {
-        const view = await viewOf(context, room.id);
-        if (!view || !readable(callerOf(context), view)) return null;
-        return connectionOf(await messagePages(context, args).load(room.id), messageCursor);
+        const open = await withView(context, room, (view) => view !== null && readable(callerOf(context), view));
+        return open ? connectionOf(await messagePages(context, args).load(room.id), messageCursor) : null;
       },
     },
     { name: 'RoomMessagesConnection', description: 'A page of messages.' },

@@ -4,7 +4,7 @@ import { builder } from '../../graphql/builder.ts';
 import { connectionOf } from '../../graphql/connections.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
-import { defineLookAhead } from '../../graphql/lookAhead.ts';
+import { asksInPage, defineLookAhead } from '../../graphql/lookAhead.ts';
 import { registerNode } from '../../graphql/nodes.ts';
 import { viewerDependent } from '../../graphql/viewerDependent.ts';
 import { parseId } from '../../kernel/ids.ts';
@@ -23,6 +23,24 @@ export const shownRoomLoader = defineLoader(loadRoomsShown);
 /** The room as the viewer has it, where it is known to be visible. */
 export async function viewOf(context: Context, roomId: string): Promise<RoomView | null> {
   return roomLoader(context).load(roomId);
+}
+
+/** How the viewer has rooms that were read for this viewer: what their fields ask for is there, and as old as they are. */
+const views = new WeakMap<RoomView['room'], RoomView>();
+
+function roomOf(view: RoomView): RoomView['room'] {
+  views.set(view.room, view);
+  return view.room;
+}
+
+/** Calls `use` with the room as the viewer has it: at once, and not with a promise, where that was read with the room. */
+export function withView<T>(
+  context: Context,
+  room: RoomView['room'],
+  use: (view: RoomView | null) => T | Promise<T>,
+): T | Promise<T> {
+  const view = views.get(room);
+  return view ? use(view) : viewOf(context, room.id).then(use);
 }
 
 /** What the fields of a room load by its id. */
@@ -110,23 +128,18 @@ export const Room = builder.prismaNode('Room', {
       nullable: true,
       extensions: viewerDependent,
       description: "The viewer's own membership; null in a channel that the viewer has not joined.",
-      resolve: async (room, _args, context) => (await viewOf(context, room.id))?.member ?? null,
+      resolve: (room, _args, context) => withView(context, room, (view) => view?.member ?? null),
     }),
     unreadCount: t.int({
       extensions: viewerDependent,
       description: "Messages by others that the viewer has not read: not deleted ones, nor the system's reports.",
-      resolve: async (room, _args, context) => {
-        const view = await viewOf(context, room.id);
-        return view ? unreadCount(view) : 0;
-      },
+      resolve: (room, _args, context) => withView(context, room, (view) => (view ? unreadCount(view) : 0)),
     }),
     viewerPermissions: t.stringList({
       extensions: viewerDependent,
       description: 'What the viewer may do in this room, as `resource:action`; `Viewer.permissions` has the rest.',
-      resolve: async (room, _args, context) => {
-        const view = await viewOf(context, room.id);
-        return view ? permissionsIn(callerOf(context), view) : [];
-      },
+      resolve: (room, _args, context) =>
+        withView(context, room, (view) => (view ? permissionsIn(callerOf(context), view) : [])),
     }),
     memberCount: t.int({
       description: 'How many members it has.',
@@ -166,9 +179,10 @@ builder.queryFields((t) => ({
     args: { id: t.arg.id({ required: true, description: 'The id of the room.' }) },
     resolve: async (_root, args, context, info) => {
       const id = parseId('Room', args.id, 'id');
-      const view = viewOf(context, id);
+      const asked = viewOf(context, id);
       roomLookAhead.begin(context, info, id);
-      return (await view)?.room ?? null;
+      const view = await asked;
+      return view && roomOf(view);
     },
   }),
   rooms: t.connection(
@@ -184,10 +198,10 @@ builder.queryFields((t) => ({
           description: 'Whether archived rooms are listed too.',
         }),
       },
-      resolve: async (_root, { list, includeArchived, ...args }, context) => {
-        const page = await listRooms(callerOf(context), list, args, includeArchived);
-        for (const view of page.rows) roomLoader(context).prime(view.room.id, view);
-        return connectionOf({ ...page, rows: page.rows.map((view) => view.room) }, roomCursor);
+      resolve: async (_root, { list, includeArchived, ...args }, context, info) => {
+        const previews = asksInPage(info, 'lastMessage');
+        const page = await listRooms(callerOf(context), { list, includeArchived, previews }, args);
+        return connectionOf({ ...page, rows: page.rows.map(roomOf) }, roomCursor);
       },
     },
     { name: 'RoomConnection', description: 'A page of rooms.' },

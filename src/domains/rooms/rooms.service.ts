@@ -7,6 +7,7 @@ import { parseText } from '../../kernel/text.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import { addRoom } from './growth.service.ts';
+import { type RoomsAsked, readRooms } from './roomLists.store.ts';
 import { allowed, changeRoom } from './rooms.access.ts';
 import { maxNameLength, maxTopicLength, roomRules } from './rooms.rules.ts';
 import * as store from './rooms.store.ts';
@@ -38,18 +39,13 @@ export async function loadRoomsShown(caller: Caller, roomIds: readonly string[])
 }
 
 /** The caller's rooms, or all channels of the tenant, by last activity. */
-export async function listRooms(
-  caller: Caller,
-  list: store.RoomList,
-  args: PageArgs,
-  includeArchived: boolean,
-): Promise<Page<store.RoomView>> {
+export async function listRooms(caller: Caller, asked: RoomsAsked, args: PageArgs): Promise<Page<store.RoomView>> {
   requireInTenant(caller.actor, roomRules.list);
   const request = parsePage(args, (cursor, field) => {
     const [time, id] = decodeCursor('rooms', ['time', 'uuid'], cursor, field);
     return { lastActivityAt: new Date(Number(time)), id };
   });
-  return toPage(request, await store.readRooms(caller.db, caller.actor.id, list, request, includeArchived));
+  return toPage(request, await readRooms(caller.db, caller.actor.id, asked, request));
 }
 
 export function roomCursor(room: store.Room): string {

@@ -1,6 +1,6 @@
 import type { Member, Room } from '../../db/generated/client.ts';
-import type { PageRequest } from '../../db/pages.ts';
 import { lookup, sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import type { MessageRecord } from '../../events/catalogue.ts';
 import { newId } from '../../kernel/ids.ts';
 
 export type { Room };
@@ -9,6 +9,8 @@ export type { Room };
 export interface RoomView {
   readonly room: Room;
   readonly member: Member | null;
+  /** The room's last message, null for none; absent where it was not asked for. */
+  readonly preview?: MessageRecord | null;
 }
 
 const roomColumns = `
@@ -17,20 +19,38 @@ const roomColumns = `
   r.last_activity_at AS "lastActivityAt", r.created_at AS "createdAt", r.updated_at AS "updatedAt",
   r.archived_at AS "archivedAt"`;
 
-const viewColumns = `${roomColumns}, m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
+export const viewColumns = `${roomColumns}, m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
   m.joined_version AS "joinedVersion", m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
 
-type ViewRow = Room & {
+export type ViewRow = Room & {
   readonly [Field in keyof Omit<Member, 'tenantId' | 'roomId'>]: Member[Field] | null;
 };
 
-function toView(row: ViewRow): RoomView {
-  const { actorId, role, muted, joinedAt, joinedVersion, lastReadSeq, lastReadAt, readCount, ...room } = row;
-  if (actorId === null || role === null || muted === null || joinedAt === null) return { room, member: null };
-  if (joinedVersion === null || lastReadSeq === null || readCount === null) return { room, member: null };
-  const { tenantId, id: roomId } = room;
-  const marker = { lastReadSeq, lastReadAt, readCount };
-  return { room, member: { tenantId, roomId, actorId, role, muted, joinedAt, joinedVersion, ...marker } };
+export function toView(row: ViewRow): RoomView {
+  const { tenantId, id, kind, name, topic, creatorId, directKey, version, logFloor, messageCount, lastMessageSeq } =
+    row;
+  const { lastActivityAt, createdAt, updatedAt, archivedAt } = row;
+  const known = { tenantId, id, kind, name, topic, creatorId, directKey, version, logFloor, messageCount };
+  const room = { ...known, lastMessageSeq, lastActivityAt, createdAt, updatedAt, archivedAt };
+  return { room, member: memberOf(row) };
+}
+
+function memberOf(row: ViewRow): Member | null {
+  const {
+    tenantId,
+    id: roomId,
+    actorId,
+    role,
+    muted,
+    joinedAt,
+    joinedVersion,
+    lastReadSeq,
+    lastReadAt,
+    readCount,
+  } = row;
+  if (actorId === null || role === null || muted === null || joinedAt === null) return null;
+  if (joinedVersion === null || lastReadSeq === null || readCount === null) return null;
+  return { tenantId, roomId, actorId, role, muted, joinedAt, joinedVersion, lastReadSeq, lastReadAt, readCount };
 }
 
 // For the many that look at one room: of a list, PostgreSQL does not know the length, and plans anew each time.
@@ -105,62 +125,6 @@ export async function lockRoom(tx: TenantTransaction, actorId: string, roomId: s
   if (!locked) return null;
   const [view] = await findRoomViews(tx, actorId, [roomId]);
   return view ?? null;
-}
-
-export interface RoomPosition {
-  readonly lastActivityAt: Date;
-  readonly id: string;
-}
-
-const keyset = `($4::timestamptz IS NULL OR (r.last_activity_at, r.id) < ($4, $5::uuid))
-     AND ($6::timestamptz IS NULL OR (r.last_activity_at, r.id) > ($6, $7::uuid))
-     AND ($8::boolean OR r.archived_at IS NULL)`;
-
-const order = (direction: 'ASC' | 'DESC') => `ORDER BY r.last_activity_at ${direction}, r.id ${direction} LIMIT $3`;
-
-// All rooms of the actor are sorted by what an index tells of them; only those of the page are read whole. The LIMITs keep
-// the planner from joining the whole tables, and so the order of the page.
-const ownRooms = (direction: 'ASC' | 'DESC') => `
-  SELECT ${viewColumns} FROM (
-    SELECT r.id, r.last_activity_at FROM members m JOIN rooms r ON r.tenant_id = $1 AND r.id = m.room_id
-    WHERE m.tenant_id = $1 AND m.actor_id = $2 AND ${keyset} ${order(direction)}
-  ) AS page
-  CROSS JOIN LATERAL (SELECT * FROM rooms WHERE tenant_id = $1 AND id = page.id LIMIT 1) AS r
-  CROSS JOIN LATERAL (
-    SELECT * FROM members WHERE tenant_id = $1 AND room_id = page.id AND actor_id = $2 LIMIT 1
-  ) AS m
-  ORDER BY page.last_activity_at ${direction}, page.id ${direction}`;
-
-const channels = (direction: 'ASC' | 'DESC') => `
-  SELECT ${viewColumns} FROM rooms r
-  LEFT JOIN members m ON m.tenant_id = $1 AND m.room_id = r.id AND m.actor_id = $2
-  WHERE r.tenant_id = $1 AND r.kind = 'CHANNEL' AND ${keyset} ${order(direction)}`;
-
-const roomLists = {
-  OWN: {
-    forward: sql<ViewRow>('rooms.ownForward', ownRooms('DESC')),
-    backward: sql<ViewRow>('rooms.ownBackward', ownRooms('ASC')),
-  },
-  CHANNELS: {
-    forward: sql<ViewRow>('rooms.channelsForward', channels('DESC')),
-    backward: sql<ViewRow>('rooms.channelsBackward', channels('ASC')),
-  },
-} as const;
-
-export type RoomList = keyof typeof roomLists;
-
-/** One room more than the page holds, in the page's own direction; the last active first. */
-export async function readRooms(
-  db: TenantQueries,
-  actorId: string,
-  list: RoomList,
-  request: PageRequest<RoomPosition>,
-  includeArchived: boolean,
-): Promise<RoomView[]> {
-  const { after, before, backward, size } = request;
-  const statement = roomLists[list][backward ? 'backward' : 'forward'];
-  const bounds = [after?.lastActivityAt ?? null, after?.id ?? null, before?.lastActivityAt ?? null, before?.id ?? null];
-  return (await db.query(statement, actorId, size + 1, ...bounds, includeArchived)).map(toView);
 }
 
 const insertRoomStatement = sql<Room>(
