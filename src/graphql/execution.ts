@@ -5,12 +5,12 @@ import {
   GraphQLError,
   type GraphQLSchema,
   getOperationAST,
-  getVariableValues,
   type OperationDefinitionNode,
   OperationTypeNode,
 } from 'graphql';
 import { TroubleError } from '../kernel/errors.ts';
 import { type CompiledOperation, compileOperation, conditionsOf, Uncompilable } from './compile.ts';
+import { coerceVariables } from './variables.ts';
 
 export type Execute = (args: ExecutionArgs) => Promise<ExecutionResult>;
 
@@ -67,7 +67,7 @@ export function createExecute(
     const operation = getOperationAST(args.document, args.operationName);
     if (!operation || operation.operation === OperationTypeNode.MUTATION) return execute(args);
     try {
-      const { coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], args.variableValues ?? {});
+      const { coerced } = coerceVariables(args, operation);
       const run = coerced && compiledOf(args, operation, coerced);
       if (run) return { data: await run(args.rootValue, args.contextValue, coerced) };
     } catch (error) {

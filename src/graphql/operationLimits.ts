@@ -8,7 +8,6 @@ import {
   type GraphQLSchema,
   getNamedType,
   getOperationAST,
-  getVariableValues,
   isCompositeType,
   isListType,
   isNonNullType,
@@ -18,6 +17,7 @@ import {
   type ValidationRule,
 } from 'graphql';
 import { type ComplexityEstimator, getComplexity } from 'graphql-query-complexity';
+import { coerceVariables } from './variables.ts';
 
 /** What one operation may be, whatever it asks for. */
 export interface OperationLimits {
@@ -108,11 +108,12 @@ const keptCosts = 200;
  * @throws AggregateError for variables that do not fit.
  * @throws GraphQLError for arguments that do not, and for fragments that unfold to more than can be counted.
  */
-export function costOf({ schema, document, operationName, variableValues }: Asked): number | null {
+export function costOf(asked: Asked): number | null {
+  const { schema, document, operationName, variableValues } = asked;
   const operation = getOperationAST(document, operationName);
   if (!operation) return null;
   const variables = { ...variableValues };
-  const { errors, coerced } = getVariableValues(schema, operation.variableDefinitions ?? [], variables);
+  const { errors, coerced } = coerceVariables(asked, operation);
   if (errors) throw new AggregateError(errors);
   const known = knownCosts.get(operation) ?? new Map<string, number>();
   knownCosts.set(operation, known);

@@ -69,6 +69,7 @@ export function createRateLimits(
 
   return {
     async consume({ actor, address }, counts) {
+      if (limiters.size === 0) return null;
       const keys: [Scope, string][] = [];
       if (actor) keys.push([actor.role === 'SERVICE' ? 'service' : 'user', actor.id], ['tenant', actor.tenantId]);
       if (address) keys.push(['address', networkOf(address)]);
