@@ -74,6 +74,13 @@ export function createViewerStream(deps: {
     return sources.feedOf(tenantId, roomId).add(listener);
   }
 
+  function detach(roomId: string): void {
+    if (!delivered.delete(roomId)) return;
+    sources.feedOf(tenantId, roomId).remove(listener);
+    since.delete(roomId);
+    pending?.lagging.delete(roomId);
+  }
+
   async function* deliver(): AsyncGenerator<Delivered, void> {
     try {
       unsubscribe = await bus.subscribe(actorChannel(tenantId, actorId), () => push({ type: 'MEMBERSHIPS' }));
@@ -149,6 +156,11 @@ export function createViewerStream(deps: {
       if (pending.lagging.size === 0) adopt(pending.at);
     }
     yield { ...event, cursor: cursor(), manyRooms: true };
+    if (event.type !== 'MEMBER_REMOVED' || event.memberId !== actorId) return;
+    // The actor may be a member again by the time that this is delivered. What came in between is not for them, and the
+    // room is attached anew, from their return on.
+    detach(roomId);
+    push({ type: 'MEMBERSHIPS' });
   }
 
   function settle(at: Checkpoint): void {
@@ -178,10 +190,7 @@ export function createViewerStream(deps: {
     const current = new Set(now.rooms.map((room) => room.roomId));
     for (const roomId of [...delivered.keys()].filter((id) => !current.has(id))) {
       yield* untilRemoval(roomId);
-      sources.feedOf(tenantId, roomId).remove(listener);
-      delivered.delete(roomId);
-      since.delete(roomId);
-      pending?.lagging.delete(roomId);
+      detach(roomId);
     }
     for (const room of now.rooms.filter(({ roomId }) => !delivered.has(roomId))) {
       const version = await attach(room);

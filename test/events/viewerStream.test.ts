@@ -160,4 +160,38 @@ describe('a subscription to all of the rooms', () => {
     const [hidden] = await ana.db.prisma.message.findMany({ where: { roomId: room, body: 'not seen' } });
     expect(seen).not.toContain(hidden?.seq);
   });
+
+  test('R7 gives nothing of that time to a subscriber who is behind, and has only now heard of any of it', async () => {
+    const room = await createRoom(bruno, {
+      kind: 'GROUP',
+      name: 'behind',
+      topic: undefined,
+      memberIds: [ana.actor.id],
+    });
+    const events = await follow(ana, null, await viewerCursor(ana));
+    const said = async (body: string) => {
+      await say(bruno, room, body);
+      return await currentVersion(room);
+    };
+    const seen: bigint[] = [];
+    const read = async () => {
+      const { value } = await events.next();
+      if (value?.type !== 'READ' && value?.type !== 'RESYNC' && value?.roomId === room) seen.push(value.version);
+    };
+    // The stream stands, and is not asked for anything more until she is back.
+    const first = read();
+    const start = await said('seen');
+    await first;
+    await removeMember(bruno, room, ana.actor.id);
+    const hidden = await said('not seen');
+    await addMembers(bruno, room, [ana.actor.id]);
+    const end = await said('seen again');
+    while (seen.at(-1) !== end) await read();
+    const after = await said('and what comes then');
+    while (seen.at(-1) !== after) await read();
+    await events.return?.();
+    const removal = start + 1n;
+    // 'not seen', and the report of the removal before it, are not among them.
+    expect(seen).toEqual([start, removal, ...upTo(after).filter((version) => version > hidden)]);
+  });
 });
