@@ -401,3 +401,29 @@ test('R3: while Redis is away what was known stays, and leases are renewed when 
   await untilStatus(other, ana, 'AWAY');
   await waitFor('the watcher to be told', () => seen.at(-1) === 'ana:AWAY');
 });
+
+test('R3: many who come at the same time are told at once, and who has gone again meanwhile is not held', async () => {
+  const store = createLocalPresenceStore();
+  const held: number[] = [];
+  const counting: PresenceStore = {
+    ...store,
+    hold: (leases, lease) => {
+      held.push(leases.length);
+      return store.hold(leases, lease);
+    },
+  };
+  const process = processOver(counting, createLocalBus(), { times: { renewal: 60_000 } });
+  const tenantId = await newTenant();
+  const people = await Promise.all(Array.from({ length: 20 }, () => newPerson(tenantId)));
+  const gone = await newPerson(tenantId);
+  const connected = people.map((person) => process.presence.connect(person, person.id));
+  const connecting = process.presence.connect(gone, gone.id);
+  await process.presence.disconnect(gone.id);
+  await Promise.all([...connected, connecting]);
+  expect(held).toEqual([20]);
+  const states = await process.presence.read(
+    tenantId,
+    [...people, gone].map(({ id }) => id),
+  );
+  expect(states.map(({ status }) => status)).toEqual([...people.map(() => 'ONLINE'), 'OFFLINE']);
+});

@@ -1,4 +1,5 @@
 import type { Database } from '../../db/database.ts';
+import { together } from '../../db/together.ts';
 import type { Bus } from '../../events/bus.ts';
 import type { Logger } from '../../kernel/logger.ts';
 import type { ActorKey, Lease, PresenceStore, Transition } from './leases.types.ts';
@@ -53,6 +54,14 @@ export function createPresence(deps: {
     owing = !done;
   };
 
+  /** Many connections that come at once, as after a restart, are told in few commands. */
+  const begin = together(async (connectionIds: readonly string[]) => {
+    // Who has gone again meanwhile is not to be held for as long as a lease.
+    const held = connectionIds.flatMap((id) => leases.get(id) ?? []);
+    if (held.length > 0) await hold(held);
+    return connectionIds;
+  });
+
   const renew = async () => {
     if (leases.size > 0) await hold([...leases.values()]);
   };
@@ -99,7 +108,7 @@ export function createPresence(deps: {
     async connect({ tenantId, id }, connectionId) {
       const lease: Lease = { tenantId, actorId: id, connectionId, status: 'ONLINE', force: false };
       leases.set(connectionId, lease);
-      await hold([lease]);
+      await begin(connectionId);
     },
     async disconnect(connectionId) {
       const lease = leases.get(connectionId);

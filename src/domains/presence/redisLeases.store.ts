@@ -39,7 +39,9 @@ local function look(key)
   return seen
 end
 local told = {}
-local function settle(due, key, member, mayEnd)
+-- Both keys begin with the shard's tag; the member follows it in one, 'due' in the other.
+local function settle(due, key, mayEnd)
+  local member = string.sub(key, #due - #'due' + 1)
   local seen = look(key)
   if seen.state == 'OFFLINE' then
     if not mayEnd then return end
@@ -56,24 +58,23 @@ end
 
 const holdScript = script(`${prelude}
 for i = 2, #KEYS do
-  local at = 2 + (i - 2) * 4
-  local member, field, status = ARGV[at], 'c:' .. ARGV[at + 1], ARGV[at + 2]
+  local status, force, connection = string.match(ARGV[i], '^(.)(.)(.*)$')
+  local field = 'c:' .. connection
   local held = redis.call('HGET', KEYS[i], field)
-  if held and ARGV[at + 3] == '0' then status = string.sub(held, 1, 1) end
+  if held and force == '0' then status = string.sub(held, 1, 1) end
   redis.call('HSET', KEYS[i], field, status .. text(now + ARGV[1]), 'seen', text(now))
-  settle(KEYS[1], KEYS[i], member, false)
+  settle(KEYS[1], KEYS[i], false)
 end
 return told`);
 
 const releaseScript = script(`${prelude}
 for i = 2, #KEYS do
-  local at = 2 + (i - 2) * 2
-  local member, field = ARGV[at], 'c:' .. ARGV[at + 1]
+  local field = 'c:' .. ARGV[i]
   local held = redis.call('HGET', KEYS[i], field)
   if held then
     local expiry = math.min(tonumber(string.sub(held, 2)), now + ARGV[1])
     redis.call('HSET', KEYS[i], field, string.sub(held, 1, 1) .. text(expiry), 'seen', text(now))
-    settle(KEYS[1], KEYS[i], member, false)
+    settle(KEYS[1], KEYS[i], false)
   end
 end
 return told`);
@@ -82,10 +83,10 @@ const setStatusScript = script(`${prelude}
 local fields = redis.call('HGETALL', KEYS[2])
 for i = 1, #fields, 2 do
   if string.sub(fields[i], 1, 2) == 'c:' then
-    redis.call('HSET', KEYS[2], fields[i], ARGV[2] .. string.sub(fields[i + 1], 2))
+    redis.call('HSET', KEYS[2], fields[i], ARGV[1] .. string.sub(fields[i + 1], 2))
   end
 end
-settle(KEYS[1], KEYS[2], ARGV[1], false)
+settle(KEYS[1], KEYS[2], false)
 return told`);
 
 const readScript = script(`
@@ -107,10 +108,7 @@ end
 return told`);
 
 const expireScript = script(`${prelude}
-for i = 2, #KEYS do
-  local at = 1 + (i - 2) * 2
-  settle(KEYS[1], KEYS[i], ARGV[at], ARGV[at + 1] == '1')
-end
+for i = 2, #KEYS do settle(KEYS[1], KEYS[i], ARGV[i - 1] == '1') end
 return told`);
 
 const statuses = z.enum(['ONLINE', 'AWAY', 'OFFLINE']);
@@ -127,16 +125,19 @@ export function createRedisPresenceStore(redis: RedisClient, prefix = 'prosa:'):
   const dueKey = (shard: number) => `${tagOf(shard)}:due`;
   const actorKey = (actor: ActorKey) => `${tagOf(shardOf(actor))}:${memberOf(actor)}`;
 
-  /** Runs a script per shard and batch, all at once, on the sorted set and each actor's hash. */
+  /**
+   * Runs a script per shard and batch, all at once, on the sorted set and each actor's hash. One argument for each: a
+   * process renews tens of thousands of leases, and what that costs is the number of texts in a command.
+   */
   async function perShard<A extends ActorKey>(
     text: Script,
     actors: readonly A[],
-    first: readonly (string | number)[],
-    argsOf: (actor: A) => readonly (string | number)[],
+    first: readonly number[],
+    argOf: (actor: A) => string | number,
   ): Promise<Transition[]> {
     const answers = await Promise.all(
       batchesOf(actors).map(({ shard, batch }) =>
-        runScript(redis, text, [dueKey(shard), ...batch.map(actorKey)], [...first, ...batch.flatMap(argsOf)]),
+        runScript(redis, text, [dueKey(shard), ...batch.map(actorKey)], [...first, ...batch.map(argOf)]),
       ),
     );
     return answers.flatMap(transitionsOf);
@@ -144,14 +145,14 @@ export function createRedisPresenceStore(redis: RedisClient, prefix = 'prosa:'):
 
   return {
     hold: (leases, lease) =>
-      perShard(holdScript, leases, [lease], (held) => [
-        memberOf(held),
-        held.connectionId,
-        letterOf(held.status),
-        held.force ? 1 : 0,
-      ]),
-    release: (leases, grace) => perShard(releaseScript, leases, [grace], (held) => [memberOf(held), held.connectionId]),
-    setStatus: (actor, status) => perShard(setStatusScript, [actor], [], (one) => [memberOf(one), letterOf(status)]),
+      perShard(
+        holdScript,
+        leases,
+        [lease],
+        ({ status, force, connectionId }) => `${letterOf(status)}${force ? 1 : 0}${connectionId}`,
+      ),
+    release: (leases, grace) => perShard(releaseScript, leases, [grace], ({ connectionId }) => connectionId),
+    setStatus: (actor, status) => perShard(setStatusScript, [actor], [], () => letterOf(status)),
     async read(actors) {
       const found = new Map<string, { status: z.infer<typeof statuses>; stamp: number }>();
       await Promise.all(
@@ -175,7 +176,7 @@ export function createRedisPresenceStore(redis: RedisClient, prefix = 'prosa:'):
       );
       return found.flat();
     },
-    expire: (actors) => perShard(expireScript, actors, [], (actor) => [memberOf(actor), actor.mayEnd ? 1 : 0]),
+    expire: (actors) => perShard(expireScript, actors, [], ({ mayEnd }) => (mayEnd ? 1 : 0)),
   };
 }
 
