@@ -9,15 +9,19 @@ interface Asked {
 type Coerced = ReturnType<typeof getVariableValues>;
 
 const known = new WeakMap<object, { readonly operation: OperationDefinitionNode; readonly coerced: Coerced }>();
+const none: Coerced = { coerced: Object.freeze({}) };
 
 /**
- * The variables of an operation as its fields get them, or what is wrong with them. What an operation costs and what it
- * gives are worked out one after the other from the same arguments: it is done once for both.
+ * The variables of an operation as its fields get them, or what is wrong with them. Worked out once for the values that
+ * came: what an operation costs and what it gives need the same, and a subscription has them for all of its events.
  */
 export function coerceVariables(asked: Asked, operation: OperationDefinitionNode): Coerced {
-  const before = known.get(asked);
+  const { variableDefinitions = [] } = operation;
+  if (variableDefinitions.length === 0) return none;
+  const given = asked.variableValues ?? asked;
+  const before = known.get(given);
   if (before?.operation === operation) return before.coerced;
-  const coerced = getVariableValues(asked.schema, operation.variableDefinitions ?? [], { ...asked.variableValues });
-  known.set(asked, { operation, coerced });
+  const coerced = getVariableValues(asked.schema, variableDefinitions, { ...asked.variableValues });
+  known.set(given, { operation, coerced });
   return coerced;
 }
