@@ -211,7 +211,7 @@ export function createRequestPath(
   });
   const plainRequests = (compress: Compress) =>
     createPlainRequests({ front, authentication, callerFor, compress, bodyBytes });
-  return { authentication, sessions, front, yoga, plainRequests };
+  return { authentication, sessions, callerFor, front, yoga, plainRequests };
 }
 
 /**
@@ -229,7 +229,7 @@ export async function startApi(
   const { limits, requests, corsOrigins } = config;
   const originOf = createOriginOf(requests.trustedProxies);
   const path = createRequestPath(config, foundation, log, graphiql, options.onExecute);
-  const { authentication, sessions, front, yoga } = path;
+  const { authentication, sessions, callerFor, front, yoga } = path;
   const server = createHttpServer({
     yoga,
     plainRequests: path.plainRequests,
@@ -252,10 +252,9 @@ export async function startApi(
   };
   const sockets = serveWebSockets({
     server,
-    yoga,
     authentication,
     sessions,
-    subscriptions: front.subscriptions,
+    callerFor,
     observer,
     front,
     originOf,

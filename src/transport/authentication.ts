@@ -126,9 +126,11 @@ function createVerifier(config: AuthConfig): (token: string) => Promise<JWTPaylo
     return (token) => explain(jwtVerify(token, keys, asymmetric));
   }
   if (!config.secret) throw new Error('there is neither a secret nor a key set to verify tokens with');
-  const key = new TextEncoder().encode(config.secret);
+  // Imported once: from bytes it would be made anew for each token.
+  const bytes = new TextEncoder().encode(config.secret);
+  const key = crypto.subtle.importKey('raw', bytes, { name: 'HMAC', hash: 'SHA-256' }, false, ['verify']);
   const symmetric = { ...options, algorithms: ['HS256'] };
-  return (token) => explain(jwtVerify(token, key, symmetric));
+  return async (token) => explain(jwtVerify(token, await key, symmetric));
 }
 
 async function explain(verified: Promise<{ payload: JWTPayload }>): Promise<JWTPayload> {

@@ -26,16 +26,14 @@ import { guardSubscriptions } from './subscriptions.ts';
 
 /** What stands before the execution of operations, the same for every transport: limits, log and metrics. */
 export interface Front {
-  /** For yoga, through which all but subscriptions run. */
+  /** For yoga, which answers what HTTP brings. */
   readonly plugins: readonly Plugin<Context>[];
   readonly subscriptions: SharedExecution;
   readonly mask: (error: unknown) => GraphQLError;
   readonly onSocket: {
-    /** The text of an operation, or that of which it sends the hash. @throws GraphQLError */
-    queryOf(params: Parameters<typeof queryOf>[0]): string;
-    /** @returns the errors as the client gets them. */
-    refused(refusal: Refusal): GraphQLError[];
-    execute(args: ExecutionArgs, execute: (args: ExecutionArgs) => Promise<ExecutionResult>): Promise<ExecutionResult>;
+    /** The document that an operation brings, or names by its hash. @returns the errors as the client gets them. */
+    documentOf(params: OperationParams & Pick<ExecutionArgs, 'operationName'>, asked: Asked): Read;
+    execute(args: ExecutionArgs): Promise<ExecutionResult>;
     /** A subscription that does not stand. */
     notOpened(args: ExecutionArgs, result: ExecutionResult): ExecutionResult;
   };
@@ -55,15 +53,13 @@ export interface Executed {
   readonly rateHeaders: readonly (readonly [string, string])[];
 }
 
-/** An operation that was not even begun. */
-interface Refusal {
-  readonly errors: readonly unknown[];
-  /** Null where its text could not be parsed. */
-  readonly document: DocumentNode | null;
-  readonly operationName: string | null | undefined;
+/** Who asked for an operation that is still to be read, and when. */
+interface Asked {
   readonly asker: Asker;
   readonly startedAt: number;
 }
+
+type Read = { readonly document: DocumentNode } | { readonly errors: readonly GraphQLError[] };
 
 export function createFront(deps: {
   requests: RequestConfig;
@@ -107,13 +103,23 @@ export function createFront(deps: {
     ],
     subscriptions: guardSubscriptions(subscriptions, { admission, mask, operations }),
     onSocket: {
-      queryOf: (params) => queryOf(params, persisted, requests.persistedOnly),
-      refused({ errors, document, operationName, asker, startedAt }) {
-        const masked = errors.map(mask).map(withoutHttp);
-        operations.finished(operationOf(document, operationName, asker, startedAt), codesOf({ errors: masked }));
-        return masked;
+      documentOf(params, { asker, startedAt }) {
+        const refused = (errors: readonly unknown[], document: DocumentNode | null) => {
+          const masked = errors.map(mask).map(withoutHttp);
+          const operation = operationOf(document, params.operationName, asker, startedAt);
+          operations.finished(operation, codesOf({ errors: masked }));
+          return { errors: masked };
+        };
+        let document: DocumentNode;
+        try {
+          document = documents.parse(queryOf(params, persisted, requests.persistedOnly));
+        } catch (error) {
+          return refused([error], null);
+        }
+        const errors = documents.validate(document);
+        return errors.length > 0 ? refused(errors, document) : { document };
       },
-      async execute(args, execute) {
+      async execute(args) {
         const startedAt = performance.now();
         return finish(args, await execute(args), startedAt);
       },

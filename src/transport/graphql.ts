@@ -17,18 +17,15 @@ import type { Sessions } from './sessions.ts';
 
 export const graphqlPath = '/graphql';
 
-/** What a WebSocket connection has already settled when an operation comes in; and over HTTP, where the answer goes. */
-interface ConnectionContext {
+/** What is known of a request beforehand: where its answer goes, and where it comes from. */
+interface RequestContext {
   readonly res?: ServerResponse;
-  readonly actor?: Actor;
-  readonly connectionId?: string;
-  readonly renewToken?: Context['renewToken'];
   readonly origin?: Origin;
 }
 
-export type Yoga = YogaServerInstance<ConnectionContext, object>;
+export type Yoga = YogaServerInstance<RequestContext, object>;
 
-/** GraphQL over HTTP, with server-sent events for subscriptions; the WebSocket server runs its operations too. */
+/** GraphQL over HTTP, with server-sent events for subscriptions. */
 export function createGraphql(deps: {
   authentication: Authentication;
   sessions: Sessions;
@@ -41,7 +38,7 @@ export function createGraphql(deps: {
   bodyBytes: number;
 }): Yoga {
   const { authentication, sessions, subscriptions, callerFor, limits, graphiql, front, bodyBytes } = deps;
-  return createYoga<ConnectionContext>({
+  return createYoga<RequestContext>({
     schema,
     graphqlEndpoint: graphqlPath,
     landingPage: false,
@@ -58,8 +55,7 @@ export function createGraphql(deps: {
     // cors.ts has seen to it.
     cors: false,
     plugins: [...front.plugins, useSharedSubscriptions(subscriptions, sessions, limits)],
-    context: async ({ request, actor, connectionId, renewToken, origin = ownOrigin() }) => {
-      if (actor) return createContext(callerFor(actor, origin), connectionId, renewToken);
+    context: async ({ request, origin = ownOrigin() }) => {
       const token = bearerToken(request.headers.get('authorization'));
       return createContext(token === null ? null : callerFor(await authentication.authenticate(token, origin), origin));
     },
@@ -75,7 +71,7 @@ function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessio
   return {
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(async (args: ExecutionArgs) => {
-        const { caller, res } = args.contextValue as Context & ConnectionContext;
+        const { caller, res } = args.contextValue as Context & RequestContext;
         if (caller && sessions.count(caller.actor) >= limits.socketsPerUser)
           return { errors: [tooManyStreams(limits)] };
         const results = await subscriptions.subscribe(args);

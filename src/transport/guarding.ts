@@ -36,10 +36,7 @@ export function guardExecution(deps: {
   };
 }
 
-/**
- * The same for yoga, through which WebSocket operations are parsed, validated and executed too; only subscriptions take
- * another way, which `guardSubscriptions` watches.
- */
+/** The same for yoga, with the documents that all transports share. Subscriptions are watched by `guardSubscriptions`. */
 export function useGuards(deps: {
   documents: Documents;
   mask: (error: unknown) => GraphQLError;

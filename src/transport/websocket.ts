@@ -1,19 +1,22 @@
 import type { IncomingMessage, Server } from 'node:http';
-import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, getOperationAST } from 'graphql';
+import { type ExecutionArgs, GraphQLError, getOperationAST } from 'graphql';
 import { CloseCode, handleProtocols, type SubscribePayload } from 'graphql-ws';
 import { WebSocket, WebSocketServer } from 'ws';
 import { z } from 'zod';
 import type { Limits } from '../config.ts';
-import type { SharedExecution } from '../graphql/sharedExecution.ts';
+import type { Caller } from '../domains/caller.ts';
+import { createContext } from '../graphql/context.ts';
+import { schema } from '../graphql/schema.ts';
 import type { Actor } from '../kernel/actor.ts';
 import { DomainError } from '../kernel/errors.ts';
 import type { Logger } from '../kernel/logger.ts';
 import { newRequestId, type Origin } from '../kernel/origin.ts';
+import type { OperationContext } from './admission.ts';
 import { type Authentication, bearerToken } from './authentication.ts';
-import { Connection, type ConnectionHost, type SocketOperation, tryAgainLater } from './connection.ts';
+import { Connection, type ConnectionHost, tryAgainLater } from './connection.ts';
 import { createGatherer, FrameWriter } from './frames.ts';
 import type { Front } from './front.ts';
-import { graphqlPath, type Yoga } from './graphql.ts';
+import { graphqlPath } from './graphql.ts';
 import { createHeartbeat } from './heartbeat.ts';
 import type { Sessions } from './sessions.ts';
 import { openSession, renewSession } from './socketSession.ts';
@@ -43,17 +46,16 @@ function connectionOf(socket: WebSocket): Connection | null {
 /** GraphQL over WebSocket (graphql-transport-ws) on the same path. @returns what closes all sockets as going away. */
 export function serveWebSockets(deps: {
   server: Server;
-  yoga: Yoga;
   authentication: Authentication;
   sessions: Sessions;
-  subscriptions: SharedExecution;
+  callerFor: (actor: Actor, origin: Origin) => Caller;
   observer: ConnectionObserver;
   front: Front;
   originOf: (request: IncomingMessage) => Origin;
   limits: Limits;
   log: Logger;
 }) {
-  const { server, yoga, authentication, sessions, subscriptions, observer, front, originOf, limits, log } = deps;
+  const { server, authentication, sessions, callerFor, observer, front, originOf, limits, log } = deps;
   const heartbeat = createHeartbeat(limits.pingEvery);
   const gatherer = createGatherer();
 
@@ -93,55 +95,42 @@ export function serveWebSockets(deps: {
         const message = `a socket has at most ${limits.operationsPerSocket} operations open`;
         return operation.refuse([new GraphQLError(message, { extensions: { code: 'TOO_MANY_OPERATIONS' } })]);
       }
-      const prepared = await prepare(connection, payload);
-      if ('errors' in prepared) return operation.refuse(prepared.errors);
-      const { args, execute } = prepared;
+      const args = argsOf(connection, payload);
+      if ('errors' in args) return operation.refuse(args.errors);
       const kind = getOperationAST(args.document, args.operationName)?.operation;
       if (kind === undefined) return operation.refuse([new GraphQLError('Unable to identify operation')]);
-      if (kind !== 'subscription') return operation.answer(await front.onSocket.execute(args, execute));
-      await subscribe(operation, args);
+      if (kind !== 'subscription') return operation.answer(await front.onSocket.execute(args));
+      const results = await front.subscriptions.subscribe(args);
+      if (Symbol.asyncIterator in results) operation.follow(results);
+      else operation.answer(front.onSocket.notOpened(args, results));
     },
   };
 
-  async function subscribe(operation: SocketOperation, args: ExecutionArgs): Promise<void> {
-    const results = await subscriptions.subscribe(args);
-    if (Symbol.asyncIterator in results) operation.follow(results);
-    else operation.answer(front.onSocket.notOpened(args, results));
-  }
-
-  async function prepare(
+  function argsOf(
     connection: Connection,
-    params: SubscribePayload,
-  ): Promise<
-    | { readonly errors: readonly GraphQLError[] }
-    | { readonly args: ExecutionArgs; readonly execute: (args: ExecutionArgs) => Promise<ExecutionResult> }
-  > {
+    payload: SubscribePayload,
+  ): ExecutionArgs | { readonly errors: readonly GraphQLError[] } {
     const startedAt = performance.now();
     const { actor, id } = connection;
     // Each operation has a request id of its own; the socket's names where it came from.
     const origin = { ...connection.origin, requestId: newRequestId() };
-    const renewToken = (token: string) =>
-      actor ? renewSession({ sessions, authentication }, connection, actor, token, origin) : Promise.resolve();
-    const { schema, execute, contextFactory, parse, validate } = yoga.getEnveloped({
-      ...(actor && id !== null ? { actor, connectionId: id, renewToken } : {}),
-      origin,
-      params,
-    });
-    const asker = { origin, actor, connectionId: id };
-    const { operationName, variables } = params;
-    const refused = (errors: readonly unknown[], document: DocumentNode | null) => ({
-      errors: front.onSocket.refused({ errors, document, operationName, asker, startedAt }),
-    });
-    let document: DocumentNode;
-    try {
-      document = parse(front.onSocket.queryOf(params));
-    } catch (error) {
-      return refused([error], null);
-    }
-    const errors = validate(schema, document);
-    if (errors.length > 0) return refused(errors, document);
-    const contextValue = await contextFactory();
-    return { args: { schema, document, operationName, variableValues: variables, contextValue }, execute };
+    const read = front.onSocket.documentOf(payload, { asker: { origin, actor, connectionId: id }, startedAt });
+    if ('errors' in read) return read;
+    const { operationName, variables: variableValues } = payload;
+    return {
+      schema,
+      document: read.document,
+      operationName,
+      variableValues,
+      contextValue: contextOf(connection, origin),
+    };
+  }
+
+  function contextOf(connection: Connection, origin: Origin): OperationContext {
+    const { actor, id } = connection;
+    if (!actor || id === null) return { ...createContext(null), origin };
+    const renew = (token: string) => renewSession({ sessions, authentication }, connection, actor, token, origin);
+    return { ...createContext(callerFor(actor, origin), id, renew), origin };
   }
 
   // What extensions there are would change the frames that are written beside `ws`.
