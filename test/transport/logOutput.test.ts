@@ -78,7 +78,7 @@ describe('G8 the log', () => {
     stdout.pause();
     expect(await exited).toBe(3);
     stdout.destroy();
-    expect(await runInShell('> >(sleep 25)').exited).toBe(3);
+    expect(await runInShell('> >(exec sleep 25 > /dev/null 2>&1)').exited).toBe(3);
   });
 
   test('does without a reader who has gone', async () => {
