@@ -82,9 +82,17 @@ function settling(resolve: (left: readonly Execution[]) => void, reject: (error:
   return (error, left = []) => (error && !isOfStatement(error) ? reject(error) : resolve(left));
 }
 
-/** After an error of the statement the connection is as good as before. */
+/** SQLSTATE of what ends a connection: stopped or dropped by somebody, or silent for too long. */
+const endsConnection = /^(57P0[1-5]|25P0[34])$/;
+
+/**
+ * After an error of the statement the connection is as good as before. Most errors are that; the server says which are
+ * not in the language of its messages (`lc_messages`), so it is not asked what an ERROR is called there.
+ */
 function isOfStatement(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity === 'ERROR';
+  if (!(error instanceof pg.DatabaseError)) return false;
+  const { severity = '', code = '' } = error;
+  return !(severity === 'FATAL' || severity === 'PANIC' || endsConnection.test(code));
 }
 
 /** What happens with a database besides answers. */
@@ -162,15 +170,15 @@ export function postgresEngine(
       }
     };
   const lookUp = createLookups(async (executions) => {
-    try {
-      await withClient(async (client) => {
-        for (let left = executions; left.length > 0; ) left = await executeBatch(client, left);
-      });
-      onAnswer();
-    } catch (error) {
-      // Whoever has an answer already does not hear of it.
-      for (const execution of executions) execution.failed(error);
-    }
+    // Where one after the other runs out of time, as behind a lock, the last would wait for the time of all of them.
+    const until = performance.now() + 2 * statementTimeout;
+    const late = await withClient(async (client) => {
+      let left = executions;
+      while (left.length > 0 && performance.now() < until) left = await executeBatch(client, left);
+      return left;
+    });
+    onAnswer();
+    if (late.length > 0) throw new TimeoutError();
   });
   const run = runOn(null);
   return {

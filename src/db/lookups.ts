@@ -9,13 +9,19 @@ const atMost = 64;
  * alone waits for nothing.
  *
  * Invariant: a lookup sees at least what those saw that were asked for before it in the same turn.
- * @param send executes them in that order, over one connection.
+ * @param send executes them in that order, over one connection. What it rejects with fails those that have no answer,
+ * and those that were to follow: where there is no connection, or no time left, they do not wait for that again.
  */
 export function createLookups(send: (executions: readonly Execution[]) => Promise<void>) {
   let waiting: Execution[] = [];
 
   async function sendAll(executions: readonly Execution[]): Promise<void> {
-    for (let from = 0; from < executions.length; from += atMost) await send(executions.slice(from, from + atMost));
+    try {
+      for (let from = 0; from < executions.length; from += atMost) await send(executions.slice(from, from + atMost));
+    } catch (error) {
+      // Whoever has an answer already does not hear of it.
+      for (const execution of executions) execution.failed(error);
+    }
   }
 
   function flush(): void {

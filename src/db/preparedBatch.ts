@@ -204,9 +204,12 @@ function readerOf(name: string, fields: readonly Column[], parserOf: (oid: numbe
   return reader;
 }
 
-/** What it gives has another type than when it was prepared: a migration has changed a column. */
+/**
+ * It has to be prepared again: what it gives has another type since a migration has changed a column, or somebody on the
+ * way has thrown away what was prepared.
+ */
 function isOutdated(error: Error): boolean {
-  return error instanceof pg.DatabaseError && error.code === '0A000';
+  return error instanceof pg.DatabaseError && (error.code === '0A000' || error.code === '26000');
 }
 
 /** A parameter as PostgreSQL reads it. */

@@ -1,9 +1,11 @@
+import { connect, createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, test } from 'vitest';
 import { postgresEngine } from '../../src/db/engine.ts';
 import { lookup, sql } from '../../src/db/sql.ts';
-import { UnavailableError } from '../../src/kernel/errors.ts';
+import { TimeoutError, UnavailableError } from '../../src/kernel/errors.ts';
 import { createTestDatabase } from '../services/database.ts';
+import { freePort } from '../services/service.ts';
 import { startProgram } from '../support/program.ts';
 import { waitFor } from '../support/waiting.ts';
 
@@ -103,6 +105,74 @@ test('R9 those under way on a connection that breaks fail as an outage, and the 
   expect(second).toMatchObject({ status: 'rejected', reason: expect.any(UnavailableError) });
   expect(third).toMatchObject({ status: 'rejected', reason: expect.any(UnavailableError) });
   expect((await engine.run(double, [3]))[0]?.result).toBe(6);
+});
+
+test('one that fails fails alone in whatever language the server says so', async () => {
+  const { hostname, port } = new URL(databaseUrl);
+  const translating = createServer((client) => {
+    const server = connect(Number(port), hostname);
+    server.on('data', (bytes) => client.write(bytes.toString('latin1').replaceAll('SERROR\0', 'SFEHLR\0'), 'latin1'));
+    server.on('close', () => client.destroy());
+    client.on('data', (bytes) => server.write(bytes)).on('close', () => server.destroy());
+  });
+  const url = new URL(databaseUrl);
+  url.port = String(await freePort());
+  await new Promise<void>((resolve) => translating.listen(Number(url.port), url.hostname, resolve));
+  const other = postgresEngine(url.href, 1, () => undefined);
+  const settled = await Promise.allSettled([2, 0, 3].map((by) => other.run(divide, [by])));
+  expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  const [[before], , [after]] = await Promise.all([
+    other.run(double, [1]),
+    other.run(divide, [0]).catch(() => undefined),
+    other.run(double, [1]),
+  ]);
+  expect(before?.pid).toBe(after?.pid);
+  await other.close();
+  translating.close();
+});
+
+test('what was prepared and is not there any more is prepared again', async () => {
+  const one = postgresEngine(databaseUrl, 1, () => undefined);
+  await one.run(double, [1]);
+  await one.run(sql<never>('test.forget', 'DEALLOCATE ALL'), []);
+  // The server has to say so once.
+  await one.run(double, [2]).catch(() => undefined);
+  expect((await one.run(double, [2]))[0]?.result).toBe(4);
+  await one.close();
+});
+
+test('those that wait for one lock run out of time together, not one after the other', async () => {
+  const limit = 300;
+  const hasty = postgresEngine(databaseUrl, 2, () => undefined, { statementTimeout: limit });
+  const lock = sql<never>('test.lock', 'LOCK TABLE tenants');
+  const read = lookup<{ id: string }>('test.read', 'SELECT id FROM tenants WHERE key = $1');
+  await engine.transaction(async (run) => {
+    await run(lock, []);
+    const begun = performance.now();
+    const settled = await Promise.allSettled(Array.from({ length: 200 }, () => hasty.run(read, ['x'])));
+    expect(performance.now() - begun).toBeLessThan(10 * limit);
+    for (const each of settled) expect(each).toMatchObject({ status: 'rejected', reason: expect.any(TimeoutError) });
+  });
+  // One that runs out of time by itself does not take the others with it.
+  const settled = await Promise.allSettled([hasty.run(slow, [5]), hasty.run(double, [1])]);
+  expect(settled.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  await hasty.close();
+});
+
+test('those for which there is no connection do not wait for one after the other', { timeout: 60_000 }, async () => {
+  const small = postgresEngine(databaseUrl, 1, () => undefined);
+  const hold = Promise.withResolvers<void>();
+  const holding = small.transaction(async (run) => {
+    await run(sql<{ at: Date }>('test.hold', 'SELECT now() AS at'), []);
+    await hold.promise;
+  });
+  const begun = performance.now();
+  const settled = await Promise.allSettled(Array.from({ length: 200 }, (_, n) => small.run(double, [n])));
+  expect(performance.now() - begun).toBeLessThan(18_000);
+  for (const each of settled) expect(each).toMatchObject({ reason: expect.any(UnavailableError) });
+  hold.resolve();
+  await holding;
+  await small.close();
 });
 
 test('C4: what was read is garbage as soon as it is not used, for the small collections too', async () => {
