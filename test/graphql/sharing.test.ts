@@ -133,3 +133,34 @@ test('R5 what is deleted is not shown to who resumes from before it, although ot
   expect(await late.next()).toEqual({ messageAdded: { message: { id, body: null } } });
   await Promise.all([live.stop(), late.stop()]);
 });
+
+test('R2 operations of one document that name different variables alike are not taken for the same', async () => {
+  const query = `
+    subscription Before($room: ID!, $x: String) { messageAdded(roomId: $room, after: $x) { __typename } }
+    subscription Said($room: ID!, $x: Boolean!) {
+      messageAdded(roomId: $room) { ... on MessageAdded { message { body @include(if: $x) cursor } } }
+    }`;
+  const socket = createClient({
+    ...{ url: api.url.replace('http', 'ws'), webSocketImpl: WebSocket, connectionParams: { token: ana.token } },
+  });
+  const received: unknown[][] = [];
+  for (const [operationName, x] of [
+    ['Before', await cursor()],
+    ['Said', false],
+    ['Said', true],
+  ] as const) {
+    const values: unknown[] = [];
+    received.push(values);
+    const sink = { next: (value: unknown) => values.push(value), error: (error: unknown) => values.push(error) };
+    socket.subscribe({ query, operationName, variables: { room, x } }, { ...sink, complete: () => undefined });
+  }
+  // They stand when they get what is sent.
+  await waitFor('an event at each', async () => {
+    await send(ana, room, 'what was said');
+    return received.every((values) => values.length > 0);
+  });
+  const [, without, having] = received.map((values) => JSON.stringify(values.at(-1)));
+  expect(without).not.toContain('what was said');
+  expect(having).toContain('what was said');
+  await socket.dispose();
+});
