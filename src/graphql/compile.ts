@@ -60,6 +60,8 @@ const mostFields = 2_000;
 
 /**
  * @param conditions the variables of `@skip` and `@include` (conditionsOf): the operation is compiled for these values.
+ * @param onField called for each field that is compiled, which is also done while it is executed: of an abstract type
+ * what an object is, is only known then.
  * @throws for an operation of which it cannot be said how it would be executed.
  */
 export function compileOperation(
@@ -67,6 +69,7 @@ export function compileOperation(
   document: DocumentNode,
   operation: OperationDefinitionNode,
   conditions: Variables,
+  onField: () => void = () => undefined,
 ): CompiledOperation {
   const fragments: Record<string, FragmentDefinitionNode> = Object.create(null);
   for (const node of document.definitions) {
@@ -86,6 +89,7 @@ export function compileOperation(
     if (!node) return null;
     if (places++ > mostFields) throw new Uncompilable('it has too many fields');
     const place = places;
+    onField();
     const { value: name } = node.name;
     if (name === '__typename') return { key, constant: type.name };
     if (name === '__schema' || name === '__type') throw new Uncompilable('it asks for the schema');

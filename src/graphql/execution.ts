@@ -18,6 +18,8 @@ export type Execute = (args: ExecutionArgs) => Promise<ExecutionResult>;
 const usesBefore = 1;
 /** Of one operation, with other values for `@skip` and `@include`. */
 const mostVariants = 16;
+/** Fields of all that is kept compiled, of which each takes about half a kilobyte: fragments make many of a short text. */
+const mostFields = 100_000;
 
 /** What is known of an operation. It goes with its document. */
 interface Known {
@@ -27,6 +29,13 @@ interface Known {
   readonly variants: Map<string, CompiledOperation>;
   /** It cannot be compiled. */
   never: boolean;
+}
+
+/** One of the variants of an operation. The document is not held by it. */
+interface Made {
+  readonly of: WeakRef<Known>;
+  readonly variant: string;
+  fields: number;
 }
 
 /**
@@ -44,6 +53,19 @@ export function createExecute(
 ): Execute {
   const { onCompile, onGivenUp } = options;
   const known = new WeakMap<OperationDefinitionNode, Known>();
+  /** The oldest first. */
+  const allMade = new Set<Made>();
+  let fields = 0;
+
+  /** What is dropped and comes again is compiled again, which takes less than parsing it. */
+  function dropOldest(): void {
+    for (const made of allMade) {
+      if (fields <= mostFields) return;
+      made.of.deref()?.variants.delete(made.variant);
+      fields -= made.fields;
+      allMade.delete(made);
+    }
+  }
 
   function compiledOf({ document }: ExecutionArgs, operation: OperationDefinitionNode, variables: Values) {
     let entry = known.get(operation);
@@ -57,10 +79,18 @@ export function createExecute(
     const variant = conditions.map((name) => variables[name]).join();
     const compiled = variants.get(variant);
     if (compiled || variants.size >= mostVariants) return compiled ?? null;
-    const made = compileOperation(schema, document, operation, variables);
+    const made: Made = { of: new WeakRef(entry), variant, fields: 0 };
+    allMade.add(made);
+    const run = compileOperation(schema, document, operation, variables, () => {
+      // What was dropped may still be under way.
+      if (!allMade.has(made)) return;
+      made.fields++;
+      fields++;
+    });
     onCompile?.();
-    variants.set(variant, made);
-    return made;
+    variants.set(variant, run);
+    dropOldest();
+    return run;
   }
 
   return async (args) => {

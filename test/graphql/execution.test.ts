@@ -426,4 +426,26 @@ describe('G10 compiled queries of a schema where everything goes wrong', () => {
     await compare(two);
     expect(compiled()).toBeGreaterThan(50);
   });
+
+  test('are not kept compiled without an end: the oldest go, and are compiled again when they come again', async () => {
+    let made = 0;
+    const small = buildSchema('type Query { self: Query, maybe: String }');
+    const run = createExecute(small, { onCompile: () => made++ });
+    const parts = Array.from({ length: 9 }, (_, n) => {
+      return `fragment F${n} on Query { a: self { ...F${n + 1} } b: self { ...F${n + 1} } }`;
+    }).join(' ');
+    const documents = Array.from({ length: 120 }, (_, n) =>
+      parse(`query Q${n} { ...F0 } ${parts} fragment F9 on Query { maybe }`),
+    );
+    const runTwice = async (document: DocumentNode | undefined) => {
+      if (!document) throw new Error('there is no such document');
+      for (let turn = 0; turn < 2; turn++) await run({ schema: small, document, rootValue: {} });
+    };
+    for (const document of documents) await runTwice(document);
+    expect(made).toBe(120);
+    await runTwice(documents.at(-1));
+    expect(made).toBe(120);
+    await runTwice(documents[0]);
+    expect(made).toBe(121);
+  });
 });
