@@ -217,6 +217,18 @@ describe('G5: the audit trail', () => {
     expect(paged).toEqual(numbers);
     const bad = await admin.query('{ auditLog(filter: { action: "room.explode" }) { nodes { number } } }');
     expect(bad.errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: 'filter.action' });
+    for (const time of ['0000-06-01T00:00:00Z', '+010000-01-01T00:00:00Z', '9999-12-31T23:59:59-12:00']) {
+      for (const field of ['from', 'to']) {
+        const odd = await admin.query(`{ auditLog(filter: { ${field}: "${time}" }) { nodes { number } } }`);
+        expect(odd.errors[0]?.extensions).toMatchObject({ code: 'BAD_USER_INPUT', field: `filter.${field}` });
+      }
+    }
+    const before = '0000-06-01T00:00:00Z';
+    const purged = await admin.query(
+      'mutation ($input: PurgeAuditLogInput!) { purgeAuditLog(input: $input) { ... on ValidationError { field } } }',
+      { input: { before } },
+    );
+    expect(purged.data).toEqual({ purgeAuditLog: { field: 'input.before' } });
   });
 
   test('is for those with the permission, of their own tenant', async () => {

@@ -1,3 +1,5 @@
+import { ValidationError } from '../../kernel/errors.ts';
+
 export const auditRules = {
   read: { permission: 'audit:read' },
   purge: { permission: 'audit:purge' },
@@ -65,4 +67,10 @@ export function createChainCheck(head: ChainHead, noted: NotedEntry | null) {
       return cutIsExplained ? null : { number: head.cutNumber, kind: 'REMOVED' };
     },
   };
+}
+
+/** @throws ValidationError naming `field` for a time in a year that PostgreSQL reads in another way than it is written here. */
+export function checkTime(field: string, time: Date): void {
+  const year = time.getUTCFullYear();
+  if (year < 1 || year > 9999) throw new ValidationError(field, 'has to be in a year from 1 to 9999');
 }

@@ -5,7 +5,7 @@ import { ValidationError } from '../../kernel/errors.ts';
 import { decodeId } from '../../kernel/ids.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
-import { auditRules } from './audit.rules.ts';
+import { auditRules, checkTime } from './audit.rules.ts';
 import * as store from './audit.store.ts';
 
 export type { AuditEntry } from './audit.store.ts';
@@ -43,6 +43,8 @@ function parseFilter({ actorId, action, targetId, from, to }: AuditFilter): stor
   if (targetId != null && !/^[\w:-]{1,100}$/.test(targetId)) {
     throw new ValidationError('filter.targetId', 'expected the id of a target');
   }
+  if (from) checkTime('filter.from', from);
+  if (to) checkTime('filter.to', to);
   return {
     actorId: actor?.uuid ?? null,
     action: action ?? null,
@@ -72,6 +74,7 @@ export async function purgeAuditLog(caller: Caller, before: Date): Promise<numbe
   if (before.getTime() > latest) {
     throw new ValidationError('input.before', keepDays > 0 ? `entries are kept for ${keepDays} days` : 'is to come');
   }
+  checkTime('input.before', before);
   await caller.db.transaction(async (tx) => {
     const head = await store.lockHead(tx);
     const last = await store.findLastBefore(tx, before);
