@@ -10,7 +10,7 @@ import { TimeoutError, UnavailableError } from '../kernel/errors.ts';
 import { lockFolder } from './folderLock.ts';
 import { createLookups } from './lookups.ts';
 import type { MigrationTarget } from './migrations.ts';
-import { type Callback, type Execution, preparedBatch } from './preparedBatch.ts';
+import { type Callback, type Execution, preparedBatch, toText } from './preparedBatch.ts';
 import { RowSocket } from './rowSocket.ts';
 import { ConstraintError, type SqlValue, type Statement } from './sql.ts';
 import { parseUsualTime } from './times.ts';
@@ -63,7 +63,7 @@ async function execute<Row>(
   return new Promise<Row[]>((resolve, reject) => {
     // What a statement gives is what it was declared to give.
     const done = (rows: object[]) => resolve(rows as Row[]);
-    executeBatch(client, [{ statement, values, done, failed: reject }]).catch(reject);
+    executeBatch(client, [{ statement, values: values.map(toText), done, failed: reject }]).catch(reject);
   });
 }
 
@@ -190,7 +190,7 @@ export function postgresEngine(
         // As above.
         const done = (rows: object[]) => resolve(rows as Row[]);
         const failed = (error: unknown) => reject(translateHere(error, statement.name));
-        lookUp({ statement, values, done, failed });
+        lookUp({ statement, values: values.map(toText), done, failed });
       });
     },
     jobStore: {

@@ -21,7 +21,8 @@ const knownStatements = new WeakMap<Connection, Map<string, Prepared | undefined
 /** One execution of a statement, and who waits for what it gives. */
 export interface Execution {
   readonly statement: Statement<unknown>;
-  readonly values: readonly SqlValue[];
+  /** As `toText` gives them: one that cannot be written fails who asks, and not those who share the round trip. */
+  readonly values: readonly (string | null)[];
   done(rows: object[]): void;
   failed(error: unknown): void;
 }
@@ -142,7 +143,7 @@ export function preparedBatch(
             if (known.has(name)) connection.close({ type: 'S', name }, true);
             connection.parse({ name, text, types: [] }, true);
           }
-          connection.bind({ statement: name, values: values.map(written) }, true);
+          connection.bind({ statement: name, values: [...values] }, true);
           if (isNew) connection.describe({ type: 'P', name: '' }, true);
           connection.execute({ portal: '' }, true);
         }
@@ -212,13 +213,13 @@ function isOutdated(error: Error): boolean {
   return error instanceof pg.DatabaseError && (error.code === '0A000' || error.code === '26000');
 }
 
-/** A parameter as PostgreSQL reads it. */
-function written(value: SqlValue): string | null {
+/** A parameter as PostgreSQL reads it. @throws RangeError for a date that is none. */
+export function toText(value: SqlValue): string | null {
   if (value === null || value === undefined) return null;
   if (typeof value === 'string') return value;
   if (value instanceof Date) return value.toISOString();
   if (typeof value !== 'object') return String(value);
-  return `{${value.map((item) => quoted(written(item))).join(',')}}`;
+  return `{${value.map((item) => quoted(toText(item))).join(',')}}`;
 }
 
 function quoted(item: string | null): string {

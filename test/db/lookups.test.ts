@@ -24,6 +24,10 @@ const slow = lookup<{ at: Date }>('test.slow', 'SELECT clock_timestamp() AS at F
 const now = lookup<{ at: Date }>('test.now', 'SELECT clock_timestamp() AS at');
 const add = sql<never>('test.add', 'INSERT INTO tenants (id, key, name) VALUES (gen_random_uuid(), $1, $1)');
 const cut = sql<never>('test.cut', 'SELECT pg_terminate_backend($1)');
+const asleep = sql<{ pid: number }>(
+  'test.asleep',
+  "SELECT pid FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'",
+);
 
 const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
 
@@ -77,6 +81,21 @@ test('one that fails fails alone, also the first time that they are asked for', 
   expect(troubles).toEqual([]);
 });
 
+test('a value that cannot be written fails who asks with it, and nobody else', async () => {
+  const year = lookup<{ year: number }>('test.year', 'SELECT extract(year FROM $1::timestamptz)::int AS year');
+  const dates = [new Date('2026-06-01T00:00:00Z'), new Date(Number.NaN), new Date('1999-06-01T00:00:00Z')];
+  const settled = await Promise.allSettled(dates.map((date) => engine.run(year, [date])));
+  expect(settled.map((each) => (each.status === 'fulfilled' ? each.value[0]?.year : String(each.reason)))).toEqual([
+    2026,
+    'RangeError: Invalid time value',
+    1999,
+  ]);
+  await engine.transaction(async (run) => {
+    const [wrong, right] = await Promise.allSettled([run(year, [new Date(Number.NaN)]), run(double, [4])]);
+    expect([wrong.status, right.status]).toEqual(['rejected', 'fulfilled']);
+  });
+});
+
 test('a column of another type than before is read as what it is', async () => {
   const table = sql<never>('test.table', 'CREATE TABLE changing (value int)');
   const fill = sql<never>('test.fill', 'INSERT INTO changing VALUES (7)');
@@ -96,6 +115,7 @@ test('R9 those under way on a connection that breaks fail as an outage, and the 
   // The connection that was given back last is the next one to be taken.
   const asked = Promise.allSettled([engine.run(double, [1]), engine.run(slow, [30]), engine.run(double, [2])]);
   await turn();
+  await waitFor('the second to be under way', async () => (await engine.run(asleep, [pid])).length > 0);
   await waitFor('the connection to be cut', async () => {
     await engine.run(cut, [pid]);
     return troubles.length > 0;
