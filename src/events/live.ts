@@ -71,12 +71,15 @@ export function createLiveDelivery(deps: {
     const served = [...feeds.values()];
     const checkpoint = await readVersions(database, served);
     for (const feed of served) feed.reach(checkpoint.versions.get(keyOf(feed.tenantId, feed.roomId)) ?? 0n);
-    for (const stream of viewerStreams) stream.checkpoint(checkpoint);
-    await compareMemberships();
+    await compareMemberships(checkpoint);
     return checkpoint;
   }
 
-  async function compareMemberships(): Promise<void> {
+  /**
+   * The memberships are read after the checkpoint and told before it: a stream that counts it knows all rooms of which it
+   * saw anything, also where the bus has lost that one was joined.
+   */
+  async function compareMemberships(checkpoint: Checkpoint): Promise<void> {
     const streams = [...viewerStreams];
     if (streams.length === 0) return;
     const rows = await database.engine.run(membershipVersions, [
@@ -84,7 +87,10 @@ export function createLiveDelivery(deps: {
       streams.map((stream) => stream.actorId),
     ]);
     const current = new Map(rows.map((row) => [keyOf(row.tenantId, row.actorId), row.version]));
-    for (const stream of streams) stream.reachMemberships(current.get(keyOf(stream.tenantId, stream.actorId)) ?? 0n);
+    for (const stream of streams) {
+      stream.reachMemberships(current.get(keyOf(stream.tenantId, stream.actorId)) ?? 0n);
+      stream.checkpoint(checkpoint);
+    }
   }
 
   let comparing = false;

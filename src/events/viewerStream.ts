@@ -45,9 +45,11 @@ export function createViewerStream(deps: {
   /** A checkpoint that counts as soon as everything that it saw has been delivered. */
   let pending: { readonly at: Checkpoint; readonly lagging: Map<string, bigint> } | null = null;
   let overflowed = false;
+  let ended = false;
   let unsubscribe: () => void = () => undefined;
 
   const queue = createQueue<Item>(deps.queueEvents, () => {
+    ended = true;
     unsubscribe();
     for (const roomId of delivered.keys()) sources.feedOf(tenantId, roomId).remove(listener);
     deps.onEnd();
@@ -68,9 +70,13 @@ export function createViewerStream(deps: {
   };
   const cursor = (sweep: ViewerPosition['sweep'] = null) => encodeViewerPosition({ snapshot, since, sweep });
 
-  /** From its return on, everything in the room after the version that it gives reaches the queue. */
+  /**
+   * From its return on, everything in the room after the version that it gives reaches the queue. After the end nothing
+   * does any more, and nobody would take the listener away again.
+   */
   async function attach({ roomId, joinedVersion }: ViewerRoom): Promise<bigint> {
     delivered.set(roomId, joinedVersion);
+    if (ended) return joinedVersion;
     return sources.feedOf(tenantId, roomId).add(listener);
   }
 
@@ -84,6 +90,7 @@ export function createViewerStream(deps: {
   async function* deliver(): AsyncGenerator<Delivered, void> {
     try {
       unsubscribe = await bus.subscribe(actorChannel(tenantId, actorId), () => push({ type: 'MEMBERSHIPS' }));
+      if (ended) return unsubscribe();
       // The snapshot comes before the feeds: what happens in between is caught up with like anything missed.
       const from = after ?? { snapshot: await readSnapshot(db), since: new Map(), sweep: null };
       const memberships = await readMemberships(db, actorId);
@@ -121,7 +128,14 @@ export function createViewerStream(deps: {
     ({ snapshot, since } = { snapshot: from.snapshot, since: new Map(from.since) });
     // A sweep that was interrupted is finished first, towards the same snapshot: its cursor can only speak of one.
     if (from.sweep) yield* sweep(await missedRooms(db, actorId, from, from.sweep.snapshot));
-    yield* sweep(await missedRooms(db, actorId, { snapshot, since, sweep: null }, null));
+    const missed = () => missedRooms(db, actorId, { snapshot, since, sweep: null }, null);
+    let now = await missed();
+    // Rooms that were joined after the memberships were read: a cursor of this moment would say that they were delivered.
+    while (now.rooms.some(({ roomId }) => !delivered.has(roomId))) {
+      yield* followMemberships();
+      now = await missed();
+    }
+    yield* sweep(now);
   }
 
   async function* sweep({ moment, rooms }: MissedRooms): AsyncGenerator<Delivered, void> {

@@ -1,10 +1,11 @@
 import pg from 'pg';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { Caller } from '../../src/domains/caller.ts';
 import { follow, viewerCursor } from '../../src/domains/messages/following.service.ts';
 import { sendMessage } from '../../src/domains/messages/messages.service.ts';
 import { addMembers, joinRoom, removeMember } from '../../src/domains/rooms/membership.service.ts';
 import { createRoom } from '../../src/domains/rooms/opening.service.ts';
+import { actorChannel, roomChannel } from '../../src/events/catalogue.ts';
 import type { Delivered } from '../../src/events/delivered.ts';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { openHouse } from '../support/house.ts';
@@ -193,5 +194,144 @@ describe('a subscription to all of the rooms', () => {
     const removal = start + 1n;
     // 'not seen', and the report of the removal before it, are not among them.
     expect(seen).toEqual([start, removal, ...upTo(after).filter((version) => version > hidden)]);
+  });
+
+  test('R5 loses nothing of a room of which the bus has not told that it was joined, when it is cut right after a comparison', async () => {
+    const kept = await createRoom(bruno, {
+      kind: 'GROUP',
+      name: 'kept',
+      topic: undefined,
+      memberIds: [ana.actor.id],
+    });
+    const client = createClient(ana, await viewerCursor(ana));
+    await client.connect();
+    const told = async (body: string) => {
+      await say(bruno, kept, body);
+      const version = await currentVersion(kept);
+      await waitFor(body, () => client.last(kept) === version);
+    };
+    await told('it stands');
+    // The comparison stops half way, when the rooms have been read and the memberships have not.
+    const { engine } = one.foundation.database;
+    const run = engine.run.bind(engine);
+    const asked = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const running = vi.spyOn(engine, 'run').mockImplementation(async (statement, values) => {
+      if (statement.name !== 'live.membershipVersions') return run(statement, values);
+      asked.resolve();
+      await held.promise;
+      return run(statement, values);
+    });
+    const { bus } = other.foundation;
+    const publish = bus.publish.bind(bus);
+    const publishing = vi.spyOn(bus, 'publish').mockImplementation((channel, payload) => {
+      if (channel !== actorChannel(ana.db.tenantId, ana.actor.id)) publish(channel, payload);
+    });
+    const joined = await createRoom(bruno, {
+      kind: 'GROUP',
+      name: 'joined',
+      topic: undefined,
+      memberIds: [ana.actor.id],
+    });
+    await say(bruno, joined, 'in the new room');
+    publishing.mockRestore();
+    const comparing = one.foundation.live.compare();
+    await asked.promise;
+    await told('after the rooms were compared');
+    await client.cut();
+    held.resolve();
+    await comparing;
+    running.mockRestore();
+    await client.connect();
+    const end = await currentVersion(joined);
+    await waitFor('the new room', () => client.last(joined) === end);
+    expect(client.versions.get(joined)).toEqual(upTo(end));
+    await client.cut();
+  });
+
+  test('R5 loses nothing of a room that is joined while it starts, when it is cut during the replay', async () => {
+    const older = await createRoom(bruno, { kind: 'GROUP', name: 'older', topic: undefined, memberIds: [] });
+    const kept = await createRoom(bruno, {
+      kind: 'GROUP',
+      name: 'kept',
+      topic: undefined,
+      memberIds: [ana.actor.id],
+    });
+    let cursor = await viewerCursor(ana);
+    await say(bruno, kept, 'missed');
+    const { bus } = one.foundation;
+    const subscribe = bus.subscribe.bind(bus);
+    // Her rooms have been read by then, and not what she missed in them.
+    const subscribing = vi.spyOn(bus, 'subscribe').mockImplementation(async (channel, onPayload) => {
+      if (channel === roomChannel(ana.db.tenantId, kept)) {
+        await addMembers(bruno, older, [ana.actor.id]);
+        await say(bruno, older, 'to Ana too');
+      }
+      return subscribe(channel, onPayload);
+    });
+    const seen: bigint[] = [];
+    const read = async (events: AsyncIterableIterator<Delivered>) => {
+      const { value } = await events.next();
+      if (!value || value.type === 'READ' || value.type === 'RESYNC') return null;
+      if (value.roomId === older) seen.push(value.version);
+      cursor = value.cursor;
+      return value.roomId;
+    };
+    const cut = await follow(ana, null, cursor);
+    while ((await read(cut)) !== kept);
+    await cut.return?.();
+    subscribing.mockRestore();
+    const end = await currentVersion(older);
+    const resumed = await follow(ana, null, cursor);
+    await say(bruno, older, 'and later');
+    while (seen.at(-1) !== end + 1n) await read(resumed);
+    await resumed.return?.();
+    // She is added, the report of it, and what was said.
+    expect(seen).toEqual([end - 2n, end - 1n, end, end + 1n]);
+  });
+
+  test.each(['the bus', 'its rooms'])('R2 leaves nothing behind where it ends while it waits for %s', async (what) => {
+    await createRoom(bruno, { kind: 'GROUP', name: 'not reached', topic: undefined, memberIds: [ana.actor.id] });
+    const { bus } = one.foundation;
+    const subscribe = bus.subscribe.bind(bus);
+    const query = ana.db.query.bind(ana.db);
+    const asked = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    const hold = async (where: string) => {
+      if (where !== what) return;
+      asked.resolve();
+      await held.promise;
+    };
+    const standing: string[] = [];
+    const ended: string[] = [];
+    const subscribing = vi.spyOn(bus, 'subscribe').mockImplementation(async (channel, onPayload) => {
+      await hold('the bus');
+      const unsubscribe = await subscribe(channel, onPayload);
+      standing.push(channel);
+      return () => {
+        ended.push(channel);
+        unsubscribe();
+      };
+    });
+    let goesOn = false;
+    const querying = vi.spyOn(ana.db, 'query').mockImplementation(async (statement, ...values) => {
+      if (statement.name === 'viewerRooms.memberships') await hold('its rooms');
+      if (statement.name === 'viewerRooms.missed') goesOn = true;
+      return query(statement, ...values);
+    });
+    const events = await follow(ana, null, undefined);
+    const first = events.next();
+    await asked.promise;
+    await events.return?.();
+    held.resolve();
+    expect(await first).toMatchObject({ done: true });
+    if (what === 'its rooms') await waitFor('what it does with them', () => goesOn);
+    await waitFor(
+      () => `the end of what stood: ${standing}`,
+      () => standing.length > 0 && ended.length === standing.length,
+    );
+    expect(standing).toEqual([actorChannel(ana.db.tenantId, ana.actor.id)]);
+    subscribing.mockRestore();
+    querying.mockRestore();
   });
 });
