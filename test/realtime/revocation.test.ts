@@ -1,6 +1,8 @@
 import { Redis } from 'ioredis';
 import pg from 'pg';
-import { afterAll, describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test, vi } from 'vitest';
+import { roomPosition } from '../../src/events/position.ts';
+import { parseId } from '../../src/kernel/ids.ts';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { act, createRoom, send } from '../support/acting.ts';
 import { type Client, createClient } from '../support/client.ts';
@@ -142,6 +144,46 @@ describe.each(transports)('R7 over %s, a subscription to a room', (transport) =>
     await waitFor('the end', () => follower.ended);
     await send(ana, room, 'they are gone');
     expect(bodies(follower)).not.toContain('they are gone');
+  });
+});
+
+describe.each(transports)('R7 over %s, a subscription to a room that begins', (transport) => {
+  test('while its member is removed completes, and gives nothing of later', async () => {
+    const { client } = await newcomer();
+    const room = await createRoom(ana, { kind: 'GROUP', name: 'begun', memberIds: [client.id] });
+    const { bus } = there.foundation;
+    const subscribe = bus.subscribe.bind(bus);
+    const asked = Promise.withResolvers<void>();
+    const held = Promise.withResolvers<void>();
+    // Access is decided by then, and the process does not hear of the room as yet.
+    const subscribing = vi.spyOn(bus, 'subscribe').mockImplementation(async (channel, onPayload) => {
+      if (channel.startsWith('room:') && channel.endsWith(parseId('Room', room, 'room'))) {
+        asked.resolve();
+        await held.promise;
+      }
+      return subscribe(channel, onPayload);
+    });
+    const follower = open(client, transport, roomDocument, { room });
+    await asked.promise;
+    await act(ana, 'removeMember', { roomId: room, userId: client.id });
+    held.resolve();
+    await waitFor('the end', () => follower.ended);
+    await send(ana, room, 'they are gone');
+    expect(bodies(follower)).not.toContain('they are gone');
+    subscribing.mockRestore();
+  });
+
+  test('after a place that the room has not reached ends with the removal too', async () => {
+    const { client } = await newcomer();
+    const room = await createRoom(ana, { kind: 'GROUP', name: 'not reached', memberIds: [client.id] });
+    const after = roomPosition(parseId('Room', room, 'room'), 2n ** 40n);
+    const follower = open(client, transport, roomDocument, { room, after });
+    await waitFor('it to stand', async () => {
+      await send(ana, room, 'again');
+      return bodies(follower).includes('again');
+    });
+    await act(ana, 'removeMember', { roomId: room, userId: client.id });
+    await waitFor('the end', () => follower.ended);
   });
 });
 

@@ -23,9 +23,13 @@ export async function follow(
     const position = after === undefined ? null : decodeViewerPosition(after, 'after');
     return caller.live.viewer(tenantId, caller.actor.id, position);
   }
-  await admitToRoom(caller, messageRules.read, roomId, 'roomId');
+  const { room } = await admitToRoom(caller, messageRules.read, roomId, 'roomId');
+  // From where access was decided at the latest: a removal that comes before the stream stands must not be passed over,
+  // nor one that comes before a place that the room has not reached.
+  let start = room.version;
   const position = after === undefined ? null : positionIn([roomId], after, 'after');
-  return new WhileReadable(caller, roomId, caller.live.room(tenantId, roomId, position));
+  if (position !== null && position < start) start = position;
+  return new WhileReadable(caller, roomId, caller.live.room(tenantId, roomId, start));
 }
 
 /** The position of now in all of the caller's rooms. */
