@@ -88,6 +88,31 @@ test('G10 a stream with nothing to say stays open', async () => {
   await waitFor('the second event', () => received.includes('data: 2'));
 });
 
+test('G10 who stops reading later is given up too: at another answer over the connection, or after a silence', async () => {
+  const written: ServerResponse[] = [];
+  const { port, sockets } = await serve((response) => {
+    written.push(response);
+    if (written.length === 1) response.end('first');
+    else response.write('second');
+  });
+  const socket = await ask(port);
+  let received = '';
+  socket.on('data', (data) => {
+    received += data;
+  });
+  socket.resume();
+  await waitFor('the first answer', () => received.includes('first'));
+  socket.write('GET / HTTP/1.1\r\nHost: prosa\r\n\r\n');
+  await waitFor('the second answer to begin', () => received.includes('second'));
+  const [, stream] = written;
+  // It is looked at, and left alone, as it has nothing to say.
+  await new Promise((resolve) => stream?.once('timeout', resolve));
+  expect(sockets.size).toBe(1);
+  socket.pause();
+  for (let count = 0; count < chunks; count++) stream?.write(chunk);
+  await waitFor('its end', () => sockets.size === 0);
+});
+
 test('a connection that is kept for the next request ends as before', async () => {
   const { port, sockets } = await serve((response) => response.end('done'));
   const idle = await ask(port);
