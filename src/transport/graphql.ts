@@ -72,10 +72,15 @@ function useSharedSubscriptions(subscriptions: SharedExecution, sessions: Sessio
     onSubscribe({ setSubscribeFn }) {
       setSubscribeFn(async (args: ExecutionArgs) => {
         const { caller, res } = args.contextValue as Context & RequestContext;
-        if (caller && sessions.count(caller.actor) >= limits.socketsPerUser)
-          return { errors: [tooManyStreams(limits)] };
+        const isFull = () => caller !== null && sessions.count(caller.actor) >= limits.socketsPerUser;
+        if (isFull()) return { errors: [tooManyStreams(limits)] };
         const results = await subscriptions.subscribe(args);
         if (!caller || !(Symbol.asyncIterator in results)) return results;
+        // Others that were asked for at the same time may stand by now.
+        if (isFull()) {
+          results.stop();
+          return { errors: [tooManyStreams(limits)] };
+        }
         let farewell: string | null = null;
         const session = sessions.open(caller.actor, (reason) => {
           if (reason === null) res?.destroy();

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { WebSocket } from 'ws';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { act, createRoom, mutationDocument, send } from '../support/acting.ts';
@@ -233,6 +233,34 @@ describe('R1 limits of sockets', () => {
     expect(await isLetIn(subject)).toBe(false);
     for (const stream of streams) await stream.stop();
     await waitFor('room for a socket', () => isLetIn(subject));
+  });
+
+  test('G10 as many streams as a user may have stand, also where more are asked for at once', async () => {
+    const visitor = await server.signIn(person('acme', 'Many streams'));
+    const count = 20;
+    // None of them goes on before all have come.
+    const { rateLimits } = server.foundation;
+    const consume = rateLimits.consume.bind(rateLimits);
+    const all = Promise.withResolvers<void>();
+    let asked = 0;
+    const consuming = vi.spyOn(rateLimits, 'consume').mockImplementation(async (...call) => {
+      if (++asked === count) all.resolve();
+      await all.promise;
+      return consume(...call);
+    });
+    const streams = Array.from({ length: count }, () => visitor.stream('subscription { roomEvents { __typename } }'));
+    await all.promise;
+    consuming.mockRestore();
+    await waitFor('the refusals', () => streams.filter(({ ended }) => ended).length >= count - 3);
+    const standing = streams.filter(({ ended }) => !ended);
+    const full = await openRawSocket(server.url);
+    full.send({ type: 'connection_init', payload: { token: await signToken(person('acme', 'Many streams')) } });
+    expect((await full.closed).code).toBe(1013);
+    expect(standing).toHaveLength(3);
+    for (const refused of streams.filter(({ ended }) => ended)) {
+      expect(at(refused.failures, '0.extensions.code')).toBe('TOO_MANY_OPERATIONS');
+    }
+    await Promise.all(standing.map((stream) => stream.stop()));
   });
 
   test('more operations than a socket may have are refused one by one; one that has ended makes room', async () => {
