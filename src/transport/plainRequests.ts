@@ -104,6 +104,7 @@ function hasPlainBody({ method, headers }: IncomingMessage, bodyBytes: number): 
 
 /** Null for a GET that may not be one, or that is for GraphiQL's page. */
 function paramsOfUrl({ url = '', headers }: IncomingMessage): Params | null {
+  if (headers.accept?.includes('text/html')) return null;
   if (headers.authorization === undefined && headers[preflightHeader] === undefined) return null;
   const search = new URLSearchParams(url.slice(url.indexOf('?') + 1));
   const [variables, extensions] = ['variables', 'extensions'].map((name) => parsed(search.get(name) || 'null'));

@@ -266,6 +266,11 @@ const left: Readonly<Record<string, Asked>> = {
     headers: authorization,
     search: { query: viewer, variables: '[]' },
   },
+  'a GET of who takes a page, too': {
+    method: 'GET',
+    headers: { ...authorization, accept: 'text/html, application/json' },
+    search: { query: viewer },
+  },
   'a GET of nothing': { method: 'GET', headers: authorization },
   'a body of a form': {
     headers: { ...authorization, 'content-type': 'application/x-www-form-urlencoded' },
