@@ -14,7 +14,12 @@ export interface Resync {
  * A durable change as a subscriber gets it: `cursor` is where this subscription stands after it. In a stream over many
  * rooms that is the subscriber's own; in a room's stream everybody has the same.
  */
-export type DeliveredEvent = RoomEvent & { readonly cursor: string; readonly manyRooms?: true };
+export type DeliveredEvent = RoomEvent & {
+  readonly cursor: string;
+  readonly manyRooms?: true;
+  /** Read from the log for who had missed it, and not as it happened. */
+  readonly replayed?: true;
+};
 
 export type Delivered = DeliveredEvent | ReadEvent | Resync;
 

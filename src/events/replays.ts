@@ -68,7 +68,11 @@ export function createReplays(database: Database): Replays {
 
   async function readPage({ tenantId, roomId, after }: Asked): Promise<ReplayPage> {
     const { events, last, complete } = await readRoomLog(database.forTenant(tenantId), roomId, after, replayPage);
-    const delivered = events.map((event) => ({ ...event, cursor: roomPosition(roomId, event.version) }));
+    const delivered = events.map((event) => ({
+      ...event,
+      cursor: roomPosition(roomId, event.version),
+      replayed: true as const,
+    }));
     return { events: delivered, last, complete };
   }
 

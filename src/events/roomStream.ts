@@ -177,14 +177,14 @@ export async function* replay(
   roomId: string,
   after: bigint,
   upTo: bigint,
-): AsyncGenerator<RoomEvent, void> {
+): AsyncGenerator<RoomEvent & { readonly replayed: true }, void> {
   let last = after;
   for (let complete = false; !complete && last < upTo; ) {
     const page = await readRoomLog(db, roomId, last, replayPage);
     complete = page.complete;
     for (const event of page.events) {
       last = event.version;
-      yield event;
+      yield { ...event, replayed: true };
     }
     if (page.last !== null) last = page.last;
   }

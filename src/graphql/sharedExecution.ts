@@ -5,7 +5,7 @@ import { type Context, createContext } from './context.ts';
 import { isFault } from './errors.ts';
 import type { Execute } from './execution.ts';
 import { createKept } from './keptResults.ts';
-import { operationKey } from './operationKey.ts';
+import { operationKey, otherMessagesOf } from './operationKey.ts';
 import { type Executed, markOf, type Operation } from './sharedResults.ts';
 import { type OnDelivered, type Sharing, Subscriber, type Subscription } from './subscriber.ts';
 
@@ -53,7 +53,9 @@ export function createSharedExecution(deps: {
     if (!operation) {
       const { schema, document, operationName, variableValues } = args;
       const common = { schema, document, operationName, variableValues };
-      operation = { key, args: common, subscribers: 0, last: null, byVersion: new Map(), byEvent: new WeakMap() };
+      const otherMessages = otherMessagesOf(args);
+      const results = { last: null, byVersion: new Map(), byEvent: new WeakMap() };
+      operation = { key, args: common, otherMessages, subscribers: 0, ...results };
       operations.set(key, operation);
     }
     operation.subscribers++;

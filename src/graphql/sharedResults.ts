@@ -54,6 +54,8 @@ export interface Operation {
   readonly key: string;
   /** Of the first subscriber; those of the others differ in who asks and in where they start, which is no matter here. */
   readonly args: ExecutionArgs;
+  /** What it shows of other messages than that of an event; see `ofOtherMessages`. */
+  readonly otherMessages: 'ANY' | 'REPLIED_TO' | null;
   subscribers: number;
   /** What was last handed to a subscriber, which is most often what the next one gets. */
   last: { readonly event: object; readonly shown: Shown } | null;
@@ -77,9 +79,10 @@ export function toResult(json: string, event: object): SharedResult {
   };
 }
 
-/** What makes two events the same; null where only the event itself does. */
-export function versionKey(event: object): string | null {
+/** What makes two events the same for an operation; null where only the event itself does. */
+export function versionKey({ otherMessages }: Operation, event: object): string | null {
   if (!('version' in event && 'roomId' in event)) return null;
+  if (otherMessages !== null && 'replayed' in event && (otherMessages === 'ANY' || isReply(event))) return null;
   return `${event.roomId}:${event.version}${isOfManyRooms(event) ? ':many' : ''}${messageState(event)}`;
 }
 
@@ -88,6 +91,10 @@ function messageState(event: object): string {
   if (!('message' in event)) return '';
   const { editedAt, deletedAt } = Object(event.message);
   return `:${Number(editedAt)}:${Number(deletedAt)}`;
+}
+
+function isReply(event: object): boolean {
+  return 'message' in event && Object(event.message).replyToId !== null;
 }
 
 export function isOfManyRooms(event: object): event is { readonly cursor: string } {

@@ -189,7 +189,7 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   #find(event: object): Shown | undefined {
     const { last, byVersion, byEvent } = this.#operation;
     if (last?.event === event) return last.shown;
-    const key = versionKey(event);
+    const key = versionKey(this.#operation, event);
     const shown = key === null ? byEvent.get(event) : byVersion.get(key);
     if (shown) this.#operation.last = { event, shown };
     return shown;
@@ -199,7 +199,7 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
     const shown: Shown = { executed: null, result: null, waiting: [] };
     const operation = this.#operation;
     operation.last = { event, shown };
-    const key = versionKey(event);
+    const key = versionKey(operation, event);
     if (key === null) operation.byEvent.set(event, shown);
     else operation.byVersion.set(key, shown);
     const { kept } = this.#sharing;

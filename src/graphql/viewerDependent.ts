@@ -22,6 +22,15 @@ export const viewerDependent = { viewerDependent: true } as const;
  */
 export const ofOneViewer = { viewerDependent: 'ONE' } as const;
 
+/**
+ * The extension of a field that shows other messages than that of the event: what it gave once is not shown to who comes
+ * later, for by then they may be edited, deleted or purged. Of the message that an event is about, it says so itself.
+ */
+export const ofOtherMessages = { otherMessages: 'ANY' } as const;
+
+/** The same of a field that shows what a message replies to, and nothing where it is no reply. */
+export const ofRepliedTo = { otherMessages: 'REPLIED_TO' } as const;
+
 /** A value that only this actor sees. */
 export function onlyFor<Value>(context: Context, actorId: string, value: Value): Value | null {
   if (value === null) return null;
@@ -30,8 +39,20 @@ export function onlyFor<Value>(context: Context, actorId: string, value: Value):
   return null;
 }
 
+/** Which other messages than that of the event a document shows: null for none. */
+export function otherMessagesIn(schema: GraphQLSchema, document: DocumentNode): 'ANY' | 'REPLIED_TO' | null {
+  if (selects(schema, document, (field) => field?.extensions.otherMessages === 'ANY')) return 'ANY';
+  return selects(schema, document, (field) => field?.extensions.otherMessages === 'REPLIED_TO') ? 'REPLIED_TO' : null;
+}
+
 /** Whether a document selects a field that is each viewer's own. */
 export function dependsOnViewer(schema: GraphQLSchema, document: DocumentNode): boolean {
+  return selects(schema, document, (field) => field?.extensions.viewerDependent === true);
+}
+
+type Field = GraphQLField<unknown, unknown> | null | undefined;
+
+function selects(schema: GraphQLSchema, document: DocumentNode, isWanted: (field: Field) => boolean): boolean {
   const types = new TypeInfo(schema);
   let found = false;
   visit(
@@ -39,20 +60,17 @@ export function dependsOnViewer(schema: GraphQLSchema, document: DocumentNode): 
     visitWithTypeInfo(types, {
       Field() {
         const field = types.getFieldDef();
-        if (isEachViewersOwn(field)) found = true;
-        // A field of an interface is as dependent as that of any type that implements it.
+        if (isWanted(field)) found = true;
+        // A field of an interface counts as that of any type that implements it.
         const parent = types.getParentType();
         if (!field || !parent || isObjectType(parent)) return;
         const named = getNamedType(parent);
         if (named && 'getFields' in named && !isObjectType(named)) {
           const implementations = schema.getPossibleTypes(named as Parameters<typeof schema.getPossibleTypes>[0]);
-          found ||= implementations.some((type) => isEachViewersOwn(type.getFields()[field.name]));
+          found ||= implementations.some((type) => isWanted(type.getFields()[field.name]));
         }
       },
     }),
   );
   return found;
 }
-
-const isEachViewersOwn = (field: GraphQLField<unknown, unknown> | null | undefined): boolean =>
-  field?.extensions.viewerDependent === true;

@@ -6,7 +6,7 @@ import { createTestDatabase } from '../services/database.ts';
 import { act, createRoom, send } from '../support/acting.ts';
 import { createClient as createTestClient } from '../support/client.ts';
 import { openHouse } from '../support/house.ts';
-import { textAt } from '../support/json.ts';
+import { at, textAt } from '../support/json.ts';
 import { person, signToken } from '../support/people.ts';
 import { waitFor } from '../support/waiting.ts';
 
@@ -163,4 +163,26 @@ test('R2 operations of one document that name different variables alike are not 
   expect(without).not.toContain('what was said');
   expect(having).toContain('what was said');
   await socket.dispose();
+});
+
+test.each([
+  ['a reply', 'message { body replyTo { body } }', 'message.replyTo.body'],
+  ['the room', 'room { messages(last: 2) { nodes { body } } }', 'room.messages.nodes.0.body'],
+])('R5 neither is what is deleted that %s shows, also in a stream over all rooms', async (_what, selection, path) => {
+  const documents = [
+    { query: queryFor(selection), variables: { room } },
+    { query: queryFor(selection).replace('roomId: $room, ', '').replace('$room: ID!, ', ''), variables: {} },
+  ];
+  const first = await send(ana, room, 'regretted');
+  const viewerCursor = textAt((await ana.query('{ viewer { cursor } }')).data, 'viewer.cursor');
+  const starts = [first.cursor, viewerCursor];
+  const follow = () =>
+    documents.map(({ query, variables }, index) => ana.subscribe(query, { ...variables, after: starts[index] }));
+  const live = follow();
+  await send(ana, room, 'the regretted one, in reply', { replyToId: first.id });
+  for (const follower of live) expect(at(await follower.next(), `messageAdded.${path}`)).toContain('regretted');
+  await act(ana, 'deleteMessage', { messageId: first.id });
+  const late = follow();
+  for (const follower of late) expect(at(await follower.next(), `messageAdded.${path}`)).toBe(null);
+  await Promise.all([...live, ...late].map((follower) => follower.stop()));
 });

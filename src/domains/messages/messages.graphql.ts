@@ -5,7 +5,7 @@ import { connectionOf } from '../../graphql/connections.ts';
 import { callerOf } from '../../graphql/context.ts';
 import { defineLoader, definePageLoader } from '../../graphql/loaders.ts';
 import { registerNode } from '../../graphql/nodes.ts';
-import { ofOneViewer, onlyFor, viewerDependent } from '../../graphql/viewerDependent.ts';
+import { ofOneViewer, ofOtherMessages, ofRepliedTo, onlyFor, viewerDependent } from '../../graphql/viewerDependent.ts';
 import { Actor, loadActor } from '../identity/identity.graphql.ts';
 import { Room, roomLookAhead, shownRoomLoader, withView } from '../rooms/rooms.graphql.ts';
 import {
@@ -145,12 +145,14 @@ builder.prismaObjectFields(Message, (t) => ({
   replyTo: t.field({
     type: Message,
     nullable: true,
+    extensions: ofRepliedTo,
     description: 'What it replies to; null if it is no reply.',
     resolve: (message, _args, context) => (message.replyToId ? repliedToLoader(context).load(message.replyToId) : null),
   }),
   replies: t.connection(
     {
       type: Message,
+      extensions: ofOtherMessages,
       description: 'The replies to it, in the order of the room.',
       resolve: async (message, args, context) =>
         connectionOf(await replyPages(context, args).load(message), messageCursor),
@@ -166,7 +168,7 @@ builder.prismaObjectField(Room, 'lastMessage', (t) =>
   t.field({
     type: Message,
     nullable: true,
-    extensions: viewerDependent,
+    extensions: { ...viewerDependent, ...ofOtherMessages },
     description:
       'The newest message that is not deleted and no report, for a preview; null if there is none, or if the viewer may not read the messages.',
     resolve: (room, _args, context) =>
@@ -183,7 +185,7 @@ builder.prismaObjectField(Room, 'messages', (t) =>
     {
       type: Message,
       nullable: true,
-      extensions: viewerDependent,
+      extensions: { ...viewerDependent, ...ofOtherMessages },
       description:
         'The messages in their order; without arguments the newest 50. Null if the viewer may not read them, as in a channel that is not joined.',
       resolve: async (room, args, context) => {
