@@ -10,6 +10,9 @@ const waitingAtMost = 16 * 1024 * 1024;
 const retryAfter = 20;
 const lastTries = 50;
 
+/** What may be otherwise the next time: a reader who is behind, a disk that is full. */
+const passing: ReadonlySet<string> = new Set(['EAGAIN', 'ENOSPC', 'EDQUOT']);
+
 export interface LogOutput {
   write(line: string): void;
   /** Writes what waits, as the process ends: not for longer than a second. */
@@ -42,7 +45,7 @@ export function createLogOutput(): LogOutput {
       rest = rest.subarray(writeSync(output, rest));
       return true;
     } catch (error) {
-      gone = !(error instanceof Error && 'code' in error && error.code === 'EAGAIN');
+      gone = !(error instanceof Error && 'code' in error && passing.has(String(error.code)));
       return false;
     }
   }
@@ -85,11 +88,20 @@ function unblocked(): number {
   try {
     const kind = fstatSync(output);
     // A pipe is opened once more, and so stays as it was for all others who have it.
-    if (kind.isFIFO()) return openSync(`/proc/self/fd/${output}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    if (kind.isFIFO()) return reopened(output) ?? process.stdout.fd;
     // Of a socket, which cannot be opened again, Node does so when it is first looked at.
     if (kind.isSocket()) return process.stdout.fd;
   } catch {
-    // Not on Linux, or nobody reads: then writing says so.
+    // Nothing is open there: then writing says so.
   }
   return output;
+}
+
+/** Null where it cannot be: not on Linux, nobody reads, or the pipe is of another user, who has started this process. */
+function reopened(pipe: number): number | null {
+  try {
+    return openSync(`/proc/self/fd/${pipe}`, constants.O_WRONLY | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
 }

@@ -26,9 +26,26 @@ const program = `
 `;
 const command = [process.execPath, '--input-type=module', '-e', program];
 
-/** @param redirection as the shell has it. */
-function runInShell(redirection: string) {
-  const child = spawn('bash', ['-c', `"$@" ${redirection}`, 'bash', ...command], {
+/** The system fails in this way, in the calls that the condition says. */
+const failing = (call: 'writeSync' | 'openSync', code: string, condition: string) => `
+  const fs = process.getBuiltinModule('node:fs');
+  const real = fs.${call};
+  let calls = 0;
+  fs.${call} = (...args) => {
+    calls++;
+    if (${condition}) throw Object.assign(new Error(), { code: '${code}' });
+    return real(...args);
+  };
+  process.getBuiltinModule('node:module').syncBuiltinESMExports();
+`;
+
+/**
+ * @param redirection as the shell has it.
+ * @param before what the program does first.
+ */
+function runInShell(redirection: string, before = '') {
+  const [file = '', ...options] = command.slice(0, -1);
+  const child = spawn('bash', ['-c', `"$@" ${redirection}`, 'bash', file, ...options, before + program], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return { stdout: child.stdout, exited: exitOf(child) };
@@ -79,6 +96,21 @@ describe('G8 the log', () => {
     expect(await exited).toBe(3);
     stdout.destroy();
     expect(await runInShell('> >(exec sleep 25 > /dev/null 2>&1)').exited).toBe(3);
+  });
+
+  test('goes on where a disk has been full', async () => {
+    const file = path.join(await mkdtemp(path.join(tmpdir(), 'prosa-log-')), 'log');
+    expect(await runInShell(`> ${file}`, failing('writeSync', 'ENOSPC', 'calls <= 5')).exited).toBe(3);
+    expectAll(await readFile(file));
+  });
+
+  test('waits for no reader either whose pipe it may not open once more', async () => {
+    const refused = failing('openSync', 'EACCES', 'args[0] === "/proc/self/fd/1"');
+    expect(await runInShell('> >(sleep 40)', refused).exited).toBe(3);
+    const { stdout, exited } = runInShell('> >(cat)', refused);
+    const [output, code] = await Promise.all([buffer(stdout), exited]);
+    expect(code).toBe(3);
+    expectAll(output);
   });
 
   test('does without a reader who has gone', async () => {
