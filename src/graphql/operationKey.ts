@@ -56,19 +56,22 @@ function knownOf(args: ExecutionArgs) {
   return known;
 }
 
-/** The variables that are used once in the document, as the `after` of the subscription's own field. */
+/** The variables that are used once, in the operation or in any fragment, as the `after` of the subscription's own field. */
 function startVariables(
   document: DocumentNode,
   operation: OperationDefinitionNode | null | undefined,
 ): ReadonlySet<string> {
   const uses = new Map<string, number>();
-  visit(document, {
-    // Not a use, wherever it stands: fragments may come before it.
-    VariableDefinition: () => false,
-    Variable: (node) => {
-      uses.set(node.name.value, (uses.get(node.name.value) ?? 0) + 1);
+  const own = document.definitions.filter((node) => node === operation || node.kind === Kind.FRAGMENT_DEFINITION);
+  visit(
+    { ...document, definitions: own },
+    {
+      VariableDefinition: () => false,
+      Variable: (node) => {
+        uses.set(node.name.value, (uses.get(node.name.value) ?? 0) + 1);
+      },
     },
-  });
+  );
   const root = operation?.selectionSet.selections.find((selection) => selection.kind === Kind.FIELD);
   const after =
     root?.kind === Kind.FIELD ? root.arguments?.find((argument) => argument.name.value === 'after') : undefined;
