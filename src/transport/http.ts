@@ -14,13 +14,15 @@ import { endStalled } from './stalled.ts';
 export type Check = () => Promise<void>;
 
 /** How long a client may take, in milliseconds, and how much it may say before its body. */
-const patience: ServerOptions = {
+const serverOptions: ServerOptions = {
   headersTimeout: 10_000,
   requestTimeout: 30_000,
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 5_000,
   /** Bytes of the address and all headers together; more is answered with 431. */
   maxHeaderSize: 16_384,
+  /** Clients that would rather speak HTTP/2, as those of Java, ask for it with each request, and take HTTP/1.1 as the answer. */
+  shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
 };
 
 /** Routes by path: GraphQL, and what those ask who operate the server. */
@@ -38,7 +40,7 @@ export function createHttpServer(deps: {
   // The types of `compression` ask for Express; it uses nothing but what node:http has.
   const compress = compression({ filter: isCompressible }) as Compress;
   const answerPlainly = deps.plainRequests(compress);
-  const server = createServer(patience, (request, response) => {
+  const server = createServer(serverOptions, (request, response) => {
     const path = request.url?.split('?', 1)[0];
     const origin = originOf(request);
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { administer } from '../services/postgres.ts';
@@ -43,6 +44,20 @@ test('P7 a large answer is compressed for clients that can unpack it, and only f
   expect(packed.encoding).toBe('gzip');
   expect(plain.bytes).toBeGreaterThan(20_000);
   expect(packed.bytes).toBeLessThan(plain.bytes / 5);
+});
+
+test('a client that would rather speak HTTP/2 is answered in HTTP/1.1', async () => {
+  const upgrade = {
+    connection: 'Upgrade, HTTP2-Settings',
+    upgrade: 'h2c',
+    'http2-settings': 'AAEAAEAAAAIAAAABAAMAAABkAAQBAAAAAAUAAEAA',
+  };
+  const body = JSON.stringify({ query: '{ serverTime }' });
+  const call = request(server.url, { method: 'POST', headers: { 'content-type': 'application/json', ...upgrade } });
+  call.end(body);
+  const [response] = await once(call, 'response');
+  expect(response.statusCode).toBe(200);
+  expect(JSON.parse(await text(response)).data.serverTime).toEqual(expect.any(String));
 });
 
 test('P4 there is no GraphiQL where it is switched off', async () => {
