@@ -8,7 +8,7 @@ export interface TenantDb extends TenantQueries {
   /** Prisma's client with the tenant in every condition and every row that it writes. */
   readonly prisma: TenantPrisma;
   /**
-   * Runs `work` in a transaction, again (up to five times in all) if PostgreSQL gave it up for a deadlock. Inside it use `tx`
+   * Runs `work` in a transaction, again (up to three times) if PostgreSQL gave it up for a deadlock. Inside it use `tx`
    * only: the embedded database has one connection, which the transaction holds.
    */
   transaction<T>(work: (tx: TenantTransaction) => Promise<T>): Promise<T>;
@@ -76,7 +76,7 @@ function queriesOf(run: Engine['run'], tenantId: string): TenantQueries {
   };
 }
 
-const attempts = 5;
+const attempts = 3;
 
 async function runTransaction<T>(
   engine: Engine,

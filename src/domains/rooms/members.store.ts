@@ -8,6 +8,13 @@ const memberColumns = `
   m.tenant_id AS "tenantId", m.room_id AS "roomId", m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
   m.joined_version AS "joinedVersion", m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
 
+// In one order, whoever adds these people elsewhere at the same time. A statement of its own: one that locks and then
+// updates goes to the old version of a row a second time, where those may stand who wait for this very lock.
+const lockActorsStatement = sql<never>(
+  'rooms.lockActors',
+  'SELECT FROM actors WHERE tenant_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR NO KEY UPDATE',
+);
+
 const insertMembersStatement = sql<Member>(
   'rooms.insertMembers',
   `WITH added AS (
@@ -16,12 +23,9 @@ const insertMembersStatement = sql<Member>(
      FROM rooms r CROSS JOIN unnest($3::uuid[], $4::text[]) AS new(actor_id, role)
      WHERE r.tenant_id = $1 AND r.id = $2
      ON CONFLICT DO NOTHING RETURNING m.*
-   ), locked AS MATERIALIZED (
-     -- In one order, whoever adds these people elsewhere at the same time.
-     SELECT id FROM actors WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM added) ORDER BY id FOR NO KEY UPDATE
    ), noted AS (
      UPDATE actors SET membership_version = membership_version + 1
-     WHERE tenant_id = $1 AND id IN (SELECT id FROM locked)
+     WHERE tenant_id = $1 AND id IN (SELECT actor_id FROM added)
    )
    SELECT ${memberColumns} FROM added m`,
 );
@@ -36,10 +40,12 @@ export async function insertMembers(
   roomId: string,
   members: readonly { readonly actorId: string; readonly role: Member['role'] }[],
 ): Promise<Member[]> {
+  const actorIds = members.map((member) => member.actorId);
+  await tx.query(lockActorsStatement, actorIds);
   return tx.query(
     insertMembersStatement,
     roomId,
-    members.map((member) => member.actorId),
+    actorIds,
     members.map((member) => member.role),
   );
 }
