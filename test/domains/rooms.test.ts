@@ -18,8 +18,10 @@ import { DomainError } from '../../src/kernel/errors.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { openHouse } from '../support/house.ts';
 import { person } from '../support/people.ts';
+import { watchStatements } from '../support/statements.ts';
 
 const house = await openHouse({ databaseUrl: await createTestDatabase(), poolSize: 25 });
+const sent = watchStatements();
 const callerOf = (name: string, role: 'admin' | 'supervisor' | 'agent' | 'service' = 'agent', tenant = 'acme') =>
   house.callerOf(person(tenant, name, role));
 const [admin, owner, moderator, member, stranger] = await Promise.all([
@@ -275,4 +277,21 @@ describe('races', () => {
     expect(events).toEqual(expected);
     expect(events.length % 2 === 1).toBe(isMember);
   });
+});
+
+test('T3, T5 people who all create rooms with each other at the same time wait for each other, and none in vain', async () => {
+  const people = await Promise.all(
+    Array.from({ length: 24 }, (_, index) => callerOf(`Founder ${index}`, 'supervisor')),
+  );
+  const memberIds = people.map(({ actor }) => actor.id);
+  const texts = await sent.during(async () => {
+    for (let round = 0; round < 4; round++) {
+      await Promise.all(
+        people.map((creator) => createRoom(creator, { kind: 'GROUP', name: 'all of us', topic: undefined, memberIds })),
+      );
+    }
+  });
+  // A deadlock would be tried again, and be seen as a transaction that was rolled back.
+  expect(texts.filter((text) => text === 'ROLLBACK')).toEqual([]);
+  expect(texts.filter((text) => text === 'COMMIT').length).toBeGreaterThanOrEqual(people.length * 4);
 });
