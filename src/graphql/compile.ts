@@ -5,15 +5,11 @@ import {
   type FieldNode,
   type FragmentDefinitionNode,
   type GraphQLAbstractType,
-  GraphQLBoolean,
   type GraphQLField,
-  GraphQLID,
-  type GraphQLLeafType,
   type GraphQLObjectType,
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
-  GraphQLString,
   getArgumentValues,
   getNullableType,
   isAbstractType,
@@ -25,27 +21,27 @@ import {
   type OperationDefinitionNode,
   visit,
 } from 'graphql';
+import {
+  abandoned,
+  type Complete,
+  completed,
+  type Data,
+  isPromise,
+  leafOf,
+  listOf,
+  optional,
+  type Path,
+  type Run,
+  required,
+  settled,
+  type Variables,
+  writtenAsIs,
+} from './completion.ts';
 
 // Operations as functions that give their data. They do what graphql-js does where there is no error, and nothing else:
 // whatever is not right (an error, a null where none may be, a type that is none) is thrown, and then graphql-js has to
 // execute the operation. So here is no error to be told, no place of one and no null to be passed up, and no look at a
 // document that has been understood before.
-
-type Variables = Record<string, unknown>;
-type Path = GraphQLResolveInfo['path'];
-type Data = Record<string, unknown>;
-
-/** One execution. */
-interface Run {
-  readonly rootValue: unknown;
-  readonly context: unknown;
-  readonly variables: Variables;
-  /** The arguments of fields, by the place that each field has in the operation: the same for all items of a list. */
-  readonly args: (Record<string, unknown> | undefined)[];
-}
-
-/** Makes of what a field or an item of a list gave what stands in the data, or a promise of it. */
-type Complete = (value: unknown, run: Run, path: Path | undefined) => unknown;
 
 /** Thrown for an operation that is never to be tried again here. */
 export class Uncompilable extends Error {
@@ -237,89 +233,8 @@ function writeObject(
   return Object(new Function(...Object.keys(given), source))(...Object.values(given));
 }
 
-/** What `complete` makes of a value that may have to be waited for. */
-function completed(complete: Complete, value: unknown, run: Run, path: Path | undefined): unknown {
-  if (!isPromise(value)) return complete(value, run, path);
-  return Promise.resolve(value).then((settled) => complete(settled, run, path));
-}
-
-/** The same object: its keys stand in the order of the fields already. */
-async function settled(data: Data): Promise<Data> {
-  const pending = Object.entries(data).flatMap(([key, value]) =>
-    value instanceof Promise
-      ? value.then((result) => {
-          data[key] = result;
-        })
-      : [],
-  );
-  await Promise.all(pending);
-  return data;
-}
-
-/** Something has failed: nobody waits for what stands beside it. */
-function abandoned(values: readonly unknown[], error: unknown): Promise<never> {
-  for (const value of values) if (value instanceof Promise) value.catch(() => undefined);
-  return Promise.reject(error);
-}
-
 const noRun: Run = { rootValue: undefined, context: undefined, variables: {}, args: [] };
 const nowhere: Path = { prev: undefined, key: '', typename: undefined };
-
-function required(complete: Complete): Complete {
-  return (value, run, path) => {
-    if (value == null) throw new Error('there is a null where none may be');
-    if (value instanceof Error) throw value;
-    return complete(value, run, path);
-  };
-}
-
-function optional(complete: Complete): Complete {
-  return (value, run, path) => {
-    if (value == null) return null;
-    if (value instanceof Error) throw value;
-    return complete(value, run, path);
-  };
-}
-
-function leafOf(type: GraphQLLeafType): Complete {
-  return (value) => {
-    const serialized: unknown = type.serialize(value);
-    if (serialized == null) throw new Error(`it cannot be written as ${type.name}`);
-    return serialized;
-  };
-}
-
-/** Values of this type are written as they are. */
-function writtenAsIs(type: GraphQLOutputType): 'string' | 'boolean' | null {
-  if (type === GraphQLString || type === GraphQLID) return 'string';
-  return type === GraphQLBoolean ? 'boolean' : null;
-}
-
-function listOf(complete: Complete): Complete {
-  return (values, run, path) => {
-    if (!isIterable(values)) throw new Error('it is no list');
-    const data: unknown[] = [];
-    let pending = false;
-    try {
-      for (const item of values) {
-        const value = completed(complete, item, run, { prev: path, key: data.length, typename: undefined });
-        pending ||= value instanceof Promise;
-        data.push(value);
-      }
-    } catch (error) {
-      return abandoned(data, error);
-    }
-    return pending ? Promise.all(data) : data;
-  };
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
-}
-
-function isIterable(value: unknown): value is Iterable<unknown> {
-  return typeof value === 'object' && value !== null && Symbol.iterator in value;
-}
 
 function holdsVariable(node: Parameters<typeof visit>[0]): boolean {
   let holds = false;

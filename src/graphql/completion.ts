@@ -1,0 +1,108 @@
+import {
+  GraphQLBoolean,
+  GraphQLID,
+  type GraphQLLeafType,
+  type GraphQLOutputType,
+  type GraphQLResolveInfo,
+  GraphQLString,
+} from 'graphql';
+
+// What becomes of the values that fields give: as graphql-js completes them where there is no error (see compile.ts).
+
+export type Variables = Record<string, unknown>;
+export type Path = GraphQLResolveInfo['path'];
+export type Data = Record<string, unknown>;
+
+/** One execution. */
+export interface Run {
+  readonly rootValue: unknown;
+  readonly context: unknown;
+  readonly variables: Variables;
+  /** The arguments of fields, by the place that each field has in the operation: the same for all items of a list. */
+  readonly args: (Record<string, unknown> | undefined)[];
+}
+
+/** Makes of what a field or an item of a list gave what stands in the data, or a promise of it. */
+export type Complete = (value: unknown, run: Run, path: Path | undefined) => unknown;
+
+/** What `complete` makes of a value that may have to be waited for. */
+export function completed(complete: Complete, value: unknown, run: Run, path: Path | undefined): unknown {
+  if (!isPromise(value)) return complete(value, run, path);
+  return Promise.resolve(value).then((settled) => complete(settled, run, path));
+}
+
+/** The same object: its keys stand in the order of the fields already. */
+export async function settled(data: Data): Promise<Data> {
+  const pending = Object.entries(data).flatMap(([key, value]) =>
+    value instanceof Promise
+      ? value.then((result) => {
+          data[key] = result;
+        })
+      : [],
+  );
+  await Promise.all(pending);
+  return data;
+}
+
+/** Something has failed: nobody waits for what stands beside it. */
+export function abandoned(values: readonly unknown[], error: unknown): Promise<never> {
+  for (const value of values) if (value instanceof Promise) value.catch(() => undefined);
+  return Promise.reject(error);
+}
+
+export function required(complete: Complete): Complete {
+  return (value, run, path) => {
+    if (value == null) throw new Error('there is a null where none may be');
+    if (value instanceof Error) throw value;
+    return complete(value, run, path);
+  };
+}
+
+export function optional(complete: Complete): Complete {
+  return (value, run, path) => {
+    if (value == null) return null;
+    if (value instanceof Error) throw value;
+    return complete(value, run, path);
+  };
+}
+
+export function leafOf(type: GraphQLLeafType): Complete {
+  return (value) => {
+    const serialized: unknown = type.serialize(value);
+    if (serialized == null) throw new Error(`it cannot be written as ${type.name}`);
+    return serialized;
+  };
+}
+
+/** Values of this type are written as they are. */
+export function writtenAsIs(type: GraphQLOutputType): 'string' | 'boolean' | null {
+  if (type === GraphQLString || type === GraphQLID) return 'string';
+  return type === GraphQLBoolean ? 'boolean' : null;
+}
+
+export function listOf(complete: Complete): Complete {
+  return (values, run, path) => {
+    if (!isIterable(values)) throw new Error('it is no list');
+    const data: unknown[] = [];
+    let pending = false;
+    try {
+      for (const item of values) {
+        const value = completed(complete, item, run, { prev: path, key: data.length, typename: undefined });
+        pending ||= value instanceof Promise;
+        data.push(value);
+      }
+    } catch (error) {
+      return abandoned(data, error);
+    }
+    return pending ? Promise.all(data) : data;
+  };
+}
+
+/** As graphql-js tells one. */
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof value === 'object' && value !== null && Symbol.iterator in value;
+}
