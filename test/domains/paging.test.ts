@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Page, PageArgs } from '../../src/db/pages.ts';
+import type { PageArgs } from '../../src/db/pages.ts';
 import { sql } from '../../src/db/sql.ts';
 import { listUsers, userCursor } from '../../src/domains/identity/identity.service.ts';
 import {
@@ -16,6 +16,7 @@ import { listRooms, roomCursor } from '../../src/domains/rooms/rooms.service.ts'
 import { roomPosition } from '../../src/events/position.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { openHouse } from '../support/house.ts';
+import { backward, forward, type List, last } from '../support/paging.ts';
 import { person } from '../support/people.ts';
 import { createRandom } from '../support/random.ts';
 
@@ -25,46 +26,6 @@ const crowd = await Promise.all(
   Array.from({ length: 60 }, (_, index) => house.callerOf(person('acme', `Person ${String(index).padStart(2, '0')}`))),
 );
 const everybody = [admin, ...crowd];
-
-/** A list that can be paged through. */
-interface List<Row> {
-  page(args: PageArgs): Promise<Page<Row> | undefined>;
-  cursor(row: Row): string;
-  /** What makes a row itself. */
-  key(row: Row): string;
-}
-
-/** All rows from the start on, in pages of random sizes; checks `pageInfo` on the way. */
-async function forward<Row>(list: List<Row>, size: () => number): Promise<string[]> {
-  const keys: string[] = [];
-  for (let after: string | undefined; ; ) {
-    const page = await list.page({ first: size(), after });
-    if (!page) throw new Error('there is no page');
-    expect(page.hasPreviousPage).toBe(after !== undefined);
-    keys.push(...page.rows.map(list.key));
-    if (!page.hasNextPage) return keys;
-    after = list.cursor(last(page.rows));
-  }
-}
-
-/** All rows from the end back, in their order. */
-async function backward<Row>(list: List<Row>, size: () => number): Promise<string[]> {
-  const keys: string[] = [];
-  for (let before: string | undefined; ; ) {
-    const page = await list.page({ last: size(), before });
-    if (!page) throw new Error('there is no page');
-    expect(page.hasNextPage).toBe(before !== undefined);
-    keys.unshift(...page.rows.map(list.key));
-    if (!page.hasPreviousPage) return keys;
-    before = list.cursor(page.rows[0] ?? last(page.rows));
-  }
-}
-
-function last<Row>(rows: readonly Row[]): Row {
-  const row = rows.at(-1);
-  if (row === undefined) throw new Error('a page that has more is empty');
-  return row;
-}
 
 const say = (roomId: string, body: string, replyToId?: string, caller = admin) =>
   sendMessage(caller, { roomId, body, nonce: undefined, replyToId });

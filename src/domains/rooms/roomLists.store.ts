@@ -19,11 +19,56 @@ const order = (direction: Direction) => `ORDER BY r.last_activity_at ${direction
 
 // All rooms of the actor are sorted by what an index tells of them; only those of the page are read whole. The LIMITs keep
 // the planner from joining the whole tables, and so the order of the page.
+const sorted = (direction: Direction) => `
+  SELECT r.id, r.last_activity_at FROM members m JOIN rooms r ON r.tenant_id = $1 AND r.id = m.room_id
+  WHERE m.tenant_id = $1 AND m.actor_id = $2 AND ${keyset} ${order(direction)}`;
+
+/** Whoever has so many rooms is worth a look at the tenant's; fewer are sorted in less time. */
+const manyRooms = 100;
+/** Rooms of the tenant that are looked at: enough for a page of 50 if the actor is in every fifth of them. */
+const lookedAt = 256;
+
+const minuteOf = (time: string) => `date_bin('1 minute', ${time}::timestamptz, timestamptz 'epoch')`;
+
+const walks = {
+  DESC: {
+    from: `active_minute <= coalesce(${minuteOf('$4')}, 'infinity')`,
+    end: '-infinity',
+    last: 'min',
+    within: '>',
+  },
+  ASC: { from: `active_minute >= coalesce(${minuteOf('$6')}, '-infinity')`, end: 'infinity', last: 'max', within: '<' },
+} as const;
+
+// Who is in most rooms of the tenant finds a page among those that were active last, however many there are: "walked" goes
+// along the index of minutes, and sorts within each. It gives the whole page if that ends in a minute before the one of the
+// first room that was not looked at, or if there is no such room; if it does not, all rooms of the actor are sorted.
+const ownPage = (direction: Direction) => {
+  const { from, end, last, within } = walks[direction];
+  const alongMinutes = `FROM rooms WHERE tenant_id = $1 AND ${from} ORDER BY active_minute ${direction}`;
+  return `
+  WITH walked AS MATERIALIZED (
+    SELECT r.id, r.last_activity_at, r.active_minute
+    FROM (SELECT id, last_activity_at, active_minute, archived_at ${alongMinutes} LIMIT ${lookedAt}) AS r
+    CROSS JOIN LATERAL (
+      SELECT FROM members WHERE tenant_id = $1 AND room_id = r.id AND actor_id = $2 LIMIT 1
+    ) AS m
+    WHERE ${keyset} AND (
+      SELECT count(*) > ${manyRooms}
+      FROM (SELECT FROM members WHERE tenant_id = $1 AND actor_id = $2 LIMIT ${manyRooms + 1}) AS own
+    )
+    ORDER BY r.active_minute ${direction}, r.last_activity_at ${direction}, r.id ${direction} LIMIT $3
+  ), whole AS MATERIALIZED (
+    SELECT count(walked.id) > 0 AND (beyond = '${end}' OR count(walked.id) = $3 AND ${last}(active_minute) ${within} beyond) AS yes
+    FROM (SELECT coalesce((SELECT active_minute ${alongMinutes} OFFSET ${lookedAt} LIMIT 1), '${end}') AS beyond) AS edge
+    LEFT JOIN walked ON true GROUP BY beyond
+  )
+  SELECT id, last_activity_at FROM walked WHERE (SELECT yes FROM whole)
+  UNION ALL (SELECT * FROM (${sorted(direction)}) AS found WHERE NOT (SELECT yes FROM whole))`;
+};
+
 const ownRooms = (direction: Direction, preview = { columns: '', join: '' }) => `
-  SELECT ${viewColumns}${preview.columns} FROM (
-    SELECT r.id, r.last_activity_at FROM members m JOIN rooms r ON r.tenant_id = $1 AND r.id = m.room_id
-    WHERE m.tenant_id = $1 AND m.actor_id = $2 AND ${keyset} ${order(direction)}
-  ) AS page
+  SELECT ${viewColumns}${preview.columns} FROM (${ownPage(direction)}) AS page
   CROSS JOIN LATERAL (SELECT * FROM rooms WHERE tenant_id = $1 AND id = page.id LIMIT 1) AS r
   CROSS JOIN LATERAL (
     SELECT * FROM members WHERE tenant_id = $1 AND room_id = page.id AND actor_id = $2 LIMIT 1
@@ -82,16 +127,16 @@ export async function readRooms(
   const bounds = [after?.lastActivityAt ?? null, after?.id ?? null, before?.lastActivityAt ?? null, before?.id ?? null];
   const direction = backward ? 'backward' : 'forward';
   const params = [actorId, size + 1, ...bounds, includeArchived];
-  if (previews && list === 'OWN') return (await db.query(withPreviews[direction], ...params)).map(toViewWithPreview);
-  return (await db.query(roomLists[list][direction], ...params)).map(toView);
+  const viewOf = (row: ViewRow) => toView(row, db.tenantId, actorId);
+  if (previews && list === 'OWN') {
+    const rows = await db.query(withPreviews[direction], ...params);
+    return rows.map((row) => ({ ...viewOf(row), preview: previewOf(row, db.tenantId) }));
+  }
+  return (await db.query(roomLists[list][direction], ...params)).map(viewOf);
 }
 
-function toViewWithPreview(row: RowWithPreview): RoomView {
-  return { ...toView(row), preview: previewOf(row) };
-}
-
-function previewOf(row: RowWithPreview): MessageRecord | null {
-  const { tenantId, id: roomId } = row;
+function previewOf(row: RowWithPreview, tenantId: string): MessageRecord | null {
+  const { id: roomId } = row;
   const { 'preview.id': id, 'preview.seq': seq, 'preview.kind': kind, 'preview.authorId': authorId } = row;
   const { 'preview.body': body, 'preview.mentionsRoom': mentionsRoom, 'preview.createdAt': createdAt } = row;
   if (id === null || seq === null || kind === null || authorId === null) return null;

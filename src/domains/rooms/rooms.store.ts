@@ -14,41 +14,32 @@ export interface RoomView {
 }
 
 const roomColumns = `
-  r.tenant_id AS "tenantId", r.id, r.kind, r.name, r.topic, r.creator_id AS "creatorId", r.direct_key AS "directKey",
+  r.id, r.kind, r.name, r.topic, r.creator_id AS "creatorId", r.direct_key AS "directKey",
   r.version, r.log_floor AS "logFloor", r.message_count AS "messageCount", r.last_message_seq AS "lastMessageSeq",
   r.last_activity_at AS "lastActivityAt", r.created_at AS "createdAt", r.updated_at AS "updatedAt",
   r.archived_at AS "archivedAt"`;
 
-export const viewColumns = `${roomColumns}, m.actor_id AS "actorId", m.role, m.muted, m.joined_at AS "joinedAt",
+/** Without what whoever asks knows: a list has fifty rows, and each id takes 36 bytes. */
+export const viewColumns = `${roomColumns}, m.role, m.muted, m.joined_at AS "joinedAt",
   m.joined_version AS "joinedVersion", m.last_read_seq AS "lastReadSeq", m.last_read_at AS "lastReadAt", m.read_count AS "readCount"`;
 
-export type ViewRow = Room & {
-  readonly [Field in keyof Omit<Member, 'tenantId' | 'roomId'>]: Member[Field] | null;
+type RoomRow = Omit<Room, 'tenantId'>;
+
+export type ViewRow = RoomRow & {
+  readonly [Field in keyof Omit<Member, 'tenantId' | 'roomId' | 'actorId'>]: Member[Field] | null;
 };
 
-export function toView(row: ViewRow): RoomView {
-  const { tenantId, id, kind, name, topic, creatorId, directKey, version, logFloor, messageCount, lastMessageSeq } =
-    row;
+export function toView(row: ViewRow, tenantId: string, actorId: string): RoomView {
+  const { id, kind, name, topic, creatorId, directKey, version, logFloor, messageCount, lastMessageSeq } = row;
   const { lastActivityAt, createdAt, updatedAt, archivedAt } = row;
   const known = { tenantId, id, kind, name, topic, creatorId, directKey, version, logFloor, messageCount };
   const room = { ...known, lastMessageSeq, lastActivityAt, createdAt, updatedAt, archivedAt };
-  return { room, member: memberOf(row) };
+  return { room, member: memberOf(row, tenantId, actorId) };
 }
 
-function memberOf(row: ViewRow): Member | null {
-  const {
-    tenantId,
-    id: roomId,
-    actorId,
-    role,
-    muted,
-    joinedAt,
-    joinedVersion,
-    lastReadSeq,
-    lastReadAt,
-    readCount,
-  } = row;
-  if (actorId === null || role === null || muted === null || joinedAt === null) return null;
+function memberOf(row: ViewRow, tenantId: string, actorId: string): Member | null {
+  const { id: roomId, role, muted, joinedAt, joinedVersion, lastReadSeq, lastReadAt, readCount } = row;
+  if (role === null || muted === null || joinedAt === null) return null;
   if (joinedVersion === null || lastReadSeq === null || readCount === null) return null;
   return { tenantId, roomId, actorId, role, muted, joinedAt, joinedVersion, lastReadSeq, lastReadAt, readCount };
 }
@@ -77,7 +68,7 @@ export async function findRoomViews(
   const [first] = roomIds;
   if (first === undefined) return [];
   const rows = db.query(roomIds.length === 1 ? viewById : viewsByIds, actorId, roomIds.length === 1 ? first : roomIds);
-  return (await rows).map(toView);
+  return (await rows).map((row) => toView(row, db.tenantId, actorId));
 }
 
 const viewsOfMany = sql<ViewRow & { place: bigint }>(
@@ -106,7 +97,7 @@ export async function findViewsOfMany<Asked extends Viewing>(
   const views = new Map<Asked, RoomView>();
   for (const { place, ...row } of rows) {
     const viewing = viewings[Number(place) - 1];
-    if (viewing) views.set(viewing, toView(row));
+    if (viewing) views.set(viewing, toView(row, db.tenantId, viewing.actorId));
   }
   return views;
 }
@@ -127,7 +118,7 @@ export async function lockRoom(tx: TenantTransaction, actorId: string, roomId: s
   return view ?? null;
 }
 
-const insertRoomStatement = sql<Room>(
+const insertRoomStatement = sql<RoomRow>(
   'rooms.insert',
   `INSERT INTO rooms AS r (tenant_id, id, kind, name, topic, creator_id, direct_key)
    VALUES ($1, $2, $3::room_kind, $4, $5, $6, $7)
@@ -141,7 +132,7 @@ export async function insertRoom(
 ): Promise<Room | null> {
   const { kind, name, topic, creatorId, directKey } = room;
   const [inserted] = await tx.query(insertRoomStatement, newId(), kind, name, topic, creatorId, directKey);
-  return inserted ?? null;
+  return inserted ? { ...inserted, tenantId: tx.tenantId } : null;
 }
 
 // No more rows are read than it takes to tell whether the limit is kept.
@@ -168,10 +159,10 @@ export async function findDirectRoom(db: TenantQueries, directKey: string): Prom
   return (await db.query(directRoom, directKey))[0]?.id ?? null;
 }
 
-const updateRoomStatement = sql<Room>(
+const updateRoomStatement = sql<never>(
   'rooms.update',
   `UPDATE rooms AS r SET name = $3, topic = $4, archived_at = $5, updated_at = clock_timestamp()
-   WHERE r.tenant_id = $1 AND r.id = $2 RETURNING ${roomColumns}`,
+   WHERE r.tenant_id = $1 AND r.id = $2`,
 );
 
 export async function updateRoom(
