@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { ConfigError, readConfig } from './config.ts';
 import { DataFolderError } from './db/folderLock.ts';
 import { MigrationError } from './db/migrations.ts';
@@ -13,6 +14,9 @@ import { startWorker } from './worker/worker.ts';
 const stopWithin = 25_000;
 
 async function main(): Promise<void> {
+  // V8 would guess from what survived once which objects are to live for long, guess wrong for those of a request, and
+  // keep what these lead to until the next great collection of garbage (docs/decisions.md, 79).
+  setFlagsFromString('--no-allocation-site-pretenuring');
   const settings = readConfig();
   const output = createLogOutput();
   process.once('exit', () => output.finish());

@@ -14,7 +14,7 @@ export interface Context {
    */
   readonly renewToken: ((token: string) => Promise<void>) | null;
   /** The request's batches and caches; emptied after each mutation. An event of a subscription has a context of its own. */
-  readonly loaders: Map<symbol, DataLoader<unknown, unknown>>;
+  readonly loaders: Map<string, DataLoader<unknown, unknown>>;
   /** The codes of the mutations that were refused so far: as data, which the log would have to look for. */
   readonly refusals: string[];
   /**

@@ -11,37 +11,43 @@ type Batch<Key, Value> = (caller: Caller, keys: readonly Key[]) => Promise<reado
 /** @param cacheKey for keys that are objects: what makes two of them the same. */
 export function defineLoader<Key, Value>(
   batch: Batch<Key, Value>,
-  cacheKey: (key: Key) => unknown = (key) => key,
+  cacheKey?: (key: Key) => unknown,
 ): Loader<Key, Value> {
-  const name = Symbol();
-  return (context) => {
-    let loader = context.loaders.get(name);
-    if (!loader) {
-      const caller = callerOf(context);
-      loader = new DataLoader<unknown, unknown>((keys) => batch(caller, keys as readonly Key[]), {
-        cacheKeyFn: (key) => cacheKey(key as Key),
-        maxBatchSize: 1_000,
-      });
-      context.loaders.set(name, loader);
-    }
-    return loader as DataLoader<Key, Value, unknown>;
-  };
+  const name = nextName();
+  return (context) => loaderOf(context, name, batch, cacheKey);
 }
 
 /** As `defineLoader`, for lists with page arguments: parents that ask with the same arguments share a call. */
 export function definePageLoader<Key, Value>(
   batch: (caller: Caller, keys: readonly Key[], args: PageArgs) => Promise<readonly Value[]>,
 ): (context: Context, args: PageArgs) => DataLoader<Key, Value, unknown> {
-  const loadersByArgs = new WeakMap<Context['loaders'], Map<string, Loader<Key, Value>>>();
+  const name = nextName();
   return (context, args) => {
     const { first, last, after, before } = args;
-    const key = JSON.stringify([first, last, after, before]);
-    const byArgs = loadersByArgs.get(context.loaders) ?? new Map<string, Loader<Key, Value>>();
-    loadersByArgs.set(context.loaders, byArgs);
-    const loader = byArgs.get(key) ?? defineLoader<Key, Value>((caller, keys) => batch(caller, keys, args));
-    byArgs.set(key, loader);
-    return loader(context);
+    const ofArgs = `${name}:${JSON.stringify([first, last, after, before])}`;
+    return loaderOf<Key, Value>(context, ofArgs, (caller, keys) => batch(caller, keys, args));
   };
+}
+
+let named = 0;
+const nextName = (): string => String(named++);
+
+function loaderOf<Key, Value>(
+  context: Context,
+  name: string,
+  batch: Batch<Key, Value>,
+  cacheKey: (key: Key) => unknown = (key) => key,
+): DataLoader<Key, Value, unknown> {
+  let loader = context.loaders.get(name);
+  if (!loader) {
+    const caller = callerOf(context);
+    loader = new DataLoader<unknown, unknown>((keys) => batch(caller, keys as readonly Key[]), {
+      cacheKeyFn: (key) => cacheKey(key as Key),
+      maxBatchSize: 1_000,
+    });
+    context.loaders.set(name, loader);
+  }
+  return loader as DataLoader<Key, Value, unknown>;
 }
 
 /** Starts afresh: what an event shows must not come from before it. */

@@ -8,7 +8,16 @@ interface Asked {
 
 type Coerced = ReturnType<typeof getVariableValues>;
 
-const known = new WeakMap<object, { readonly operation: OperationDefinitionNode; readonly coerced: Coerced }>();
+interface Known {
+  readonly given: object;
+  readonly operation: OperationDefinitionNode;
+  readonly coerced: Coerced;
+}
+
+/** A request asks twice within a turn of the event loop, most often. */
+let last: Known | null = null;
+/** Only what stands for long is kept here: the entries of a WeakMap that come and go are dear to collect. */
+const standing = new WeakMap<object, Known>();
 const none: Coerced = { coerced: Object.freeze({}) };
 
 /**
@@ -19,9 +28,10 @@ export function coerceVariables(asked: Asked, operation: OperationDefinitionNode
   const { variableDefinitions = [] } = operation;
   if (variableDefinitions.length === 0) return none;
   const given = asked.variableValues ?? asked;
-  const before = known.get(given);
+  const before = last?.given === given ? last : standing.get(given);
   if (before?.operation === operation) return before.coerced;
   const coerced = getVariableValues(asked.schema, variableDefinitions, { ...asked.variableValues });
-  known.set(given, { operation, coerced });
+  last = { given, operation, coerced };
+  if (operation.operation === 'subscription') standing.set(given, last);
   return coerced;
 }
