@@ -37,14 +37,17 @@ export function createSharedExecution(deps: {
       const errors = executed.errors?.map(mask);
       const fault = errors?.find(isFault) ?? null;
       const json = JSON.stringify(errors ? { ...executed, errors } : executed);
-      const setApart = actors?.size ? { ids: actors, marks: new Set([...actors].map(markOf)) } : null;
+      const setApart = actors?.size ? { ids: actors, marks: Array.from(actors, markOf) } : null;
       return { json, failed: errors !== undefined, fault, setApart };
     } catch (error) {
       return { json: '', failed: true, fault: mask(error), setApart: null };
     }
   }
 
-  const kept = createKept<Operation>((operation, key) => operation.byVersion.delete(key));
+  const kept = createKept<Operation>((operation, key) => {
+    if (operation.last?.shown === operation.byVersion.get(key)) operation.last = null;
+    operation.byVersion.delete(key);
+  });
   const sharing: Sharing = { operations, kept, mask, onDelivered, run };
 
   function enter(args: ExecutionArgs): Operation {

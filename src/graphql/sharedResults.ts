@@ -27,7 +27,7 @@ export interface Executed {
 export interface SetApart {
   readonly ids: ReadonlySet<string>;
   /** What their ids end with: who has another one is none of them, which is known without a look at who it is. */
-  readonly marks: ReadonlySet<number>;
+  readonly marks: readonly number[];
 }
 
 /** The end of an id, as a number. */

@@ -169,7 +169,7 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   }
 
   #isAmong(actors: SetApart): boolean {
-    return actors.marks.has(this.#mark) && actors.ids.has(this.#caller?.actor.id ?? '');
+    return actors.marks.includes(this.#mark) && actors.ids.has(this.#caller?.actor.id ?? '');
   }
 
   #deliver(result: SharedResult): boolean {
