@@ -1,4 +1,5 @@
 import pg from 'pg';
+import { propertyName } from '../kernel/code.ts';
 
 /** As the server describes it. */
 export interface Column {
@@ -37,9 +38,8 @@ export function rowReader(columns: readonly Column[], parserOf: (oid: number) =>
   const parsers = columns.map(({ dataTypeID }) => parserOf(dataTypeID));
   const parsed = (index: number, cell: string) =>
     parsers[index] === parserOf(TEXT) ? cell : `parsers[${index}](${cell})`;
-  // As a computed name `__proto__` is a name like any other.
   const row = (cellOf: (index: number) => string) =>
-    `{ ${columns.map(({ name }, index) => `[${JSON.stringify(name)}]: ${cellOf(index)}`).join(', ')} }`;
+    `{ ${columns.map(({ name }, index) => `${propertyName(name)}: ${cellOf(index)}`).join(', ')} }`;
   const readCell = ({ dataTypeID }: Column, index: number) => `
     length = buffer[at] << 24 | buffer[at + 1] << 16 | buffer[at + 2] << 8 | buffer[at + 3];
     at += 4;

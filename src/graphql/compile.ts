@@ -21,6 +21,7 @@ import {
   type OperationDefinitionNode,
   visit,
 } from 'graphql';
+import { propertyName } from '../kernel/code.ts';
 import {
   abandoned,
   type Complete,
@@ -221,8 +222,7 @@ function writeObject(
     const unless = field.asIs ? `if (typeof ${name} !== '${field.asIs}') ` : '';
     return `${before} ${name} = ${ask}; ${unless}${name} = completed(complete${index}, ${name}, run, ${path});`;
   });
-  // As a computed name `__proto__` is a name like any other.
-  const entries = fields.map(({ key }, index) => `[${JSON.stringify(key)}]: ${names[index]}`);
+  const entries = fields.map(({ key }, index) => `${propertyName(key)}: ${names[index]}`);
   const later = names.map((name) => `${name} instanceof Promise`).join(' || ') || 'false';
   const source = `return (source, run, path) => {
     let ${['none', ...names].join(', ')};
