@@ -32,12 +32,15 @@ const socketCodes: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
+/** TLS: a certificate that is not trusted, has run out or is for another name, and a handshake that failed. */
+const tlsCodes = /^(CERT_|ERR_TLS_|ERR_SSL_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT|UNABLE_TO_(GET|VERIFY)_)/;
+
 /** Not reachable, too slow to connect, connection closed, none free, too many. */
 const prismaCodes: ReadonlySet<string> = new Set(['P1001', 'P1002', 'P1008', 'P1017', 'P2024', 'P2037']);
 
 /** What `pg` and its pool say without any code. */
 const messages =
-  /^(Connection terminated|timeout exceeded when trying to connect|Client (was closed|has encountered a connection error)|Cannot use a pool after calling end)/;
+  /^(Connection terminated|timeout exceeded when trying to connect|Client (was closed|has encountered a connection error)|Cannot use a pool after calling end|The server does not support SSL|There was an error establishing an SSL)/;
 
 /** How deep errors are wrapped in one another at most. */
 const deepest = 6;
@@ -50,10 +53,14 @@ export function troubleOf(error: unknown): TimeoutError | UnavailableError | nul
   if (error instanceof TimeoutError || error instanceof UnavailableError) return error;
   for (const { codes, message } of saidBy(error)) {
     if (codes.includes(statementTimeout) || readTimeout.test(message)) return new TimeoutError();
-    const away = codes.some((code) => sqlStates.test(code) || socketCodes.has(code) || prismaCodes.has(code));
+    const away = codes.some(isAway);
     if (away || messages.test(message)) return new UnavailableError(message || codes.join());
   }
   return null;
+}
+
+function isAway(code: string): boolean {
+  return sqlStates.test(code) || socketCodes.has(code) || tlsCodes.test(code) || prismaCodes.has(code);
 }
 
 /** The error, and what it wraps, the outermost first. */

@@ -17,6 +17,10 @@ describe('trouble of the database is told from errors that somebody has made', (
     ['a server that is being shut down', coded('57P01')],
     ['one that starts', coded('57P03')],
     ['one that has become a standby', coded('25006')],
+    ['a certificate that nobody trusts', coded('DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate')],
+    ['one that has run out', coded('CERT_HAS_EXPIRED')],
+    ['one for another name', coded('ERR_TLS_CERT_ALTNAME_INVALID')],
+    ['a server without TLS', new Error('The server does not support SSL connections')],
     ["Prisma's, which cannot reach it", coded('P1001')],
     ['what the driver told Prisma', Object.assign(new Error('x'), { cause: { kind: 'postgres', code: '57P01' } })],
     [

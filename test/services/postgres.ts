@@ -14,6 +14,8 @@ export interface PostgresOptions {
   readonly durable?: boolean;
   /** More settings, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Whether it takes connections with TLS, and its `url` asks for that; the certificate is made for it by `openssl`. */
+  readonly tls?: boolean;
 }
 
 /** A PostgreSQL of the test's own, on a free port of 127.0.0.1. */
@@ -32,13 +34,20 @@ export interface Postgres {
  * Starts a new, empty PostgreSQL, which takes one to three seconds. It is thrown away with this process at the latest.
  * @throws Error of one sentence where there is none on this machine and it cannot be installed.
  */
-export async function startPostgres({ durable = false, settings = {} }: PostgresOptions = {}): Promise<Postgres> {
+export async function startPostgres({
+  durable = false,
+  settings = {},
+  tls = false,
+}: PostgresOptions = {}): Promise<Postgres> {
   const programs = await findPrograms();
   const runAs = isRoot ? await otherUser() : undefined;
   const folder = await temporaryFolder('postgres', runAs);
   const data = path.join(folder, 'data');
   const port = await freePort();
-  const url = `postgresql://${superuser}@127.0.0.1:${port}/postgres`;
+  const certificate = path.join(folder, 'certificate.pem');
+  const key = path.join(folder, 'key.pem');
+  const verified = tls ? `?sslmode=verify-full&sslrootcert=${certificate}` : '';
+  const url = `postgresql://${superuser}@127.0.0.1:${port}/postgres${verified}`;
   const safety = durable ? 'on' : 'off';
   const allSettings: Record<string, string> = {
     port: String(port),
@@ -48,6 +57,7 @@ export async function startPostgres({ durable = false, settings = {} }: Postgres
     fsync: safety,
     full_page_writes: safety,
     synchronous_commit: safety,
+    ...(tls ? { ssl: 'on', ssl_cert_file: certificate, ssl_key_file: key } : {}),
     ...settings,
   };
   const postgres = service({
@@ -62,6 +72,11 @@ export async function startPostgres({ durable = false, settings = {} }: Postgres
     const locale = process.platform === 'darwin' ? 'en_US.UTF-8' : 'C.UTF-8';
     const args = ['-D', data, '-U', superuser, '--auth=trust', '--encoding=UTF8', `--locale=${locale}`, '--no-sync'];
     await promisify(execFile)(path.join(programs, 'initdb'), args, { cwd: folder, ...runAs });
+    if (tls) {
+      const made = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-keyout', key, '-out', certificate];
+      const named = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+      await promisify(execFile)('openssl', [...made, ...named], { cwd: folder, ...runAs });
+    }
     await postgres.start();
   } catch (error) {
     await postgres.discard();
