@@ -42,10 +42,11 @@ const walks = {
 
 // Who is in most rooms of the tenant finds a page among those that were active last, however many there are: "walked" goes
 // along the index of minutes, and sorts within each. It gives the whole page if that ends in a minute before the one of the
-// first room that was not looked at, or if there is no such room; if it does not, all rooms of the actor are sorted.
+// first room beyond those that were looked at, or if there is none; if it does not, all rooms of the actor are sorted.
 const ownPage = (direction: Direction) => {
   const { from, end, last, within } = walks[direction];
   const alongMinutes = `FROM rooms WHERE tenant_id = $1 AND ${from} ORDER BY active_minute ${direction}`;
+  const beyond = `SELECT active_minute ${alongMinutes} OFFSET ${lookedAt} LIMIT 1`;
   return `
   WITH walked AS MATERIALIZED (
     SELECT r.id, r.last_activity_at, r.active_minute
@@ -59,9 +60,12 @@ const ownPage = (direction: Direction) => {
     )
     ORDER BY r.active_minute ${direction}, r.last_activity_at ${direction}, r.id ${direction} LIMIT $3
   ), whole AS MATERIALIZED (
-    SELECT count(walked.id) > 0 AND (beyond = '${end}' OR count(walked.id) = $3 AND ${last}(active_minute) ${within} beyond) AS yes
-    FROM (SELECT coalesce((SELECT active_minute ${alongMinutes} OFFSET ${lookedAt} LIMIT 1), '${end}') AS beyond) AS edge
-    LEFT JOIN walked ON true GROUP BY beyond
+    SELECT CASE found
+        WHEN 0 THEN false
+        WHEN $3 THEN outermost ${within} coalesce((${beyond}), '${end}')
+        ELSE NOT EXISTS (${beyond})
+      END AS yes
+    FROM (SELECT count(*) AS found, ${last}(active_minute) AS outermost FROM walked) AS page
   )
   SELECT id, last_activity_at FROM walked WHERE (SELECT yes FROM whole)
   UNION ALL (SELECT * FROM (${sorted(direction)}) AS found WHERE NOT (SELECT yes FROM whole))`;
