@@ -10,19 +10,23 @@ const length = 40;
 const alphabet = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
 
 interface Beginning {
-  readonly roomId: string;
   readonly text: string;
   readonly checksum: number;
 }
 
-let last: Beginning = { roomId: '', text: '', checksum: 0 };
+/** Rooms whose beginning is kept. */
+const atMost = 4_096;
+const known = new Map<string, Beginning>();
 
 function beginningOf(roomId: string): Beginning {
-  if (roomId === last.roomId) return last;
+  const found = known.get(roomId);
+  if (found) return found;
   const bytes = Buffer.concat([mark, Buffer.from(roomId.replaceAll('-', ''), 'hex')]);
   if (bytes.length !== 18) throw new Error('not a UUID');
-  last = { roomId, text: bytes.toString('base64url'), checksum: crc32(bytes) };
-  return last;
+  const beginning = { text: bytes.toString('base64url'), checksum: crc32(bytes) };
+  if (known.size >= atMost) known.clear();
+  known.set(roomId, beginning);
+  return beginning;
 }
 
 /** Any two numbers give different ones: what is damaged in the version shows in the checksum. */

@@ -98,9 +98,15 @@ export function compileOperation(
     const { resolve } = field;
     if (!resolve) return { key, complete, asIs, property: name };
     const fixed = node.arguments?.some(holdsVariable) ? null : getArgumentValues(field, node);
-    const argsOf = (run: Run) => {
-      run.args[place] ??= getArgumentValues(field, node, run.variables);
-      return run.args[place];
+    // A subscription has the same variables for all of its events; those of a request come and go.
+    const standing = operation.operation === 'subscription' ? new WeakMap<Variables, Args>() : null;
+    const argsOf = (run: Run): Args => {
+      const known = run.args[place] ?? standing?.get(run.variables);
+      if (known) return known;
+      const args = getArgumentValues(field, node, run.variables);
+      run.args[place] = args;
+      standing?.set(run.variables, args);
+      return args;
     };
     // Who does not take it is not given it: a resolver with three parameters has no use for the fourth.
     const wantsInfo = resolve.length > 3;
@@ -183,6 +189,7 @@ export function compileOperation(
   };
 }
 
+type Args = Record<string, unknown>;
 type InfoOf = (run: Run, path: Path | undefined) => GraphQLResolveInfo;
 type Ask = (source: unknown, run: Run, path: Path | undefined) => unknown;
 
