@@ -141,6 +141,7 @@ export async function page(print: (line: string) => void): Promise<Section> {
             prosa: overHttp(ofUs, options),
             peers,
             print,
+            repetitions: 5,
           })),
         );
       await measure('page of 50', prosa, against(yoga, { least: 1.3 }), against(graphile, { least: 2 }));

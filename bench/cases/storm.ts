@@ -1,7 +1,7 @@
 import pg from 'pg';
 import { z } from 'zod';
 import { gatherAudience } from '../harness/audience.ts';
-import { reaches, repetitions } from '../harness/contest.ts';
+import { fewest, reaches } from '../harness/contest.ts';
 import { ask, deploy } from '../harness/deployment.ts';
 import { prosa } from '../harness/protocols.ts';
 import { type Row, round, type Section } from '../harness/results.ts';
@@ -61,7 +61,7 @@ export async function storm(print: (line: string) => void): Promise<Section> {
     const back = listeners.map((listener) => ({ ...listener, after }));
     const ofMany: number[] = [];
     const ofFew: number[] = [];
-    for (let repetition = 0; repetition < repetitions; repetition++) {
+    for (let repetition = 0; repetition < fewest; repetition++) {
       ofFew.push(await statementsFor(back.slice(0, few)));
       ofMany.push(await statementsFor(back));
     }

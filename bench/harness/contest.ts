@@ -24,7 +24,7 @@ export interface Target {
 }
 
 /** Alternating repetitions, so that a noisy machine is noisy to all. */
-export const repetitions = 3;
+export const fewest = 3;
 
 /** What was measured of each contender, in the order of the repetitions. */
 export type Readings = ReadonlyMap<Contender, readonly Reading[]>;
@@ -36,12 +36,14 @@ interface Turns {
   readonly print: (line: string) => void;
   /** Whether each is measured once unseen before; absent: yes. Without use where a measurement begins anew. */
   readonly unseen?: boolean;
+  /** Absent: three. More where one is over soon, and differs much from the next. */
+  readonly repetitions?: number;
 }
 
 /** Measures all of them so many times, one after the other. */
 export async function inTurns(
   contenders: readonly Contender[],
-  { title, unit, print, unseen = true }: Turns,
+  { title, unit, print, unseen = true, repetitions = fewest }: Turns,
 ): Promise<Readings> {
   const readings = new Map<Contender, Reading[]>(contenders.map((contender) => [contender, []]));
   // Caches fill, and the compiler of JavaScript gets to know the code.
