@@ -32,6 +32,7 @@ export function coerceVariables(asked: Asked, operation: OperationDefinitionNode
   if (before?.operation === operation) return before.coerced;
   const coerced = getVariableValues(asked.schema, variableDefinitions, { ...asked.variableValues });
   last = { given, operation, coerced };
-  if (operation.operation === 'subscription') standing.set(given, last);
+  // Where none were sent, `given` is of one event.
+  if (operation.operation === 'subscription' && asked.variableValues) standing.set(given, last);
   return coerced;
 }
