@@ -44,7 +44,9 @@ export interface Front {
      */
     documentOf(params: OperationParams): DocumentNode | null;
     /** @returns the result with masked errors, and the headers that say where the caller stands. */
-    execute(args: ExecutionArgs, startedAt: number): Promise<Executed>;
+    execute(args: ExecutionArgs): Promise<Executed>;
+    /** For log and metrics. To be called when the answer is on its way, so that the client does not wait for it. */
+    answered(args: ExecutionArgs, result: ExecutionResult, startedAt: number): void;
   };
 }
 
@@ -130,12 +132,12 @@ export function createFront(deps: {
         const text = textOf(params, persisted, requests.persistedOnly);
         return text === null ? null : documents.findValid(text);
       },
-      async execute(args, startedAt) {
+      async execute(args) {
         const result = await execute(args);
-        tell(args, result, startedAt);
         const rate = rates.get(args.contextValue as OperationContext);
         return { result, rateHeaders: rate ? rateHeaders(rate) : [] };
       },
+      answered: tell,
     },
   };
 }

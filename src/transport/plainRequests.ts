@@ -63,13 +63,15 @@ export function createPlainRequests(deps: {
       const startedAt = performance.now();
       const args = params && (await argsOf(request, origin, params));
       if (!args || !mediaType) return leave();
-      const executed = await front.overHttp.execute(args, startedAt);
+      const executed = await front.overHttp.execute(args);
+      let { result } = executed;
       try {
         send(request, response, mediaType, executed, compress);
       } catch (error) {
-        const result = { errors: [front.mask(error)] };
+        result = { errors: [front.mask(error)] };
         send(request, response, mediaType, { result, rateHeaders: [] }, compress);
       }
+      front.overHttp.answered(args, result, startedAt);
     }
 
     if (mediaType === null) return otherwise();
