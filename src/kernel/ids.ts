@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { fromString, toUUID } from 'typeid-js';
 import { v7 } from 'uuid';
 import { ValidationError } from './errors.ts';
 
@@ -44,6 +43,11 @@ export function derivedId(at: Date, key: string): string {
 }
 
 const digits = Buffer.from('0123456789abcdefghjkmnpqrstvwxyz');
+/** The value of each digit, by its character code; beyond all of them for what is no digit. */
+const values = new Uint8Array(128).fill(0xff);
+for (const [value, code] of digits.entries()) values[code] = value;
+/** Digits of a TypeID after its prefix. */
+const suffixLength = 26;
 /** The value of each hexadecimal digit, by its character code. */
 const nibbles = new Uint8Array(128);
 for (const [value, digit] of [...'0123456789abcdef'].entries()) {
@@ -111,14 +115,35 @@ function digit(value: number): number {
 
 /** The type and UUID of a public id, or null if it is not one of ours. */
 export function decodeId(publicId: string): { type: NodeType; uuid: string } | null {
-  const prefix = publicId.slice(0, publicId.lastIndexOf('_'));
-  const type = typeByPrefix.get(prefix);
-  if (!type) return null;
-  try {
-    return { type, uuid: toUUID(fromString(publicId, prefix)) };
-  } catch {
-    return null;
+  const start = publicId.length - suffixLength;
+  const type = publicId[start - 1] === '_' ? typeByPrefix.get(publicId.slice(0, start - 1)) : undefined;
+  const words = type && wordsOf(publicId, start);
+  if (!words) return null;
+  const hex = words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
+  return { type, uuid: parts.join('-') };
+}
+
+/** The 128 bits that the digits from `start` on write, or null where they do not. */
+function wordsOf(text: string, start: number): number[] | null {
+  // The first of the digits has three bits.
+  if (valueAt(text, start) > 7) return null;
+  const words = [0, 0, 0, 0];
+  for (let index = 0; index < suffixLength; index++) {
+    const value = valueAt(text, start + index);
+    if (value > 31) return null;
+    /** Bits that come behind the digit. */
+    const behind = (suffixLength - 1 - index) * 5;
+    const word = 3 - (behind >> 5);
+    words[word] = (words[word] ?? 0) | (value << (behind & 31));
+    // What does not fit goes to the word before.
+    if ((behind & 31) > 27 && word > 0) words[word - 1] = (words[word - 1] ?? 0) | (value >> (32 - (behind & 31)));
   }
+  return words;
+}
+
+function valueAt(text: string, at: number): number {
+  return values[text.charCodeAt(at)] ?? 0xff;
 }
 
 /**

@@ -26,7 +26,11 @@ describe('public ids', () => {
       newId().toUpperCase(),
     ];
     for (let count = 0; count < 1_000; count++) uuids.push(count % 2 === 0 ? newId() : randomUUID());
-    for (const uuid of uuids) expect(encodeId(type, uuid)).toBe(fromUUID(uuid.toLowerCase(), prefix));
+    for (const uuid of uuids) {
+      const id = fromUUID(uuid.toLowerCase(), prefix);
+      expect(encodeId(type, uuid)).toBe(id);
+      expect(decodeId(id)).toEqual({ type, uuid: uuid.toLowerCase() });
+    }
   });
 
   test('are of UUIDs only', () => {
