@@ -30,6 +30,7 @@ import {
   isPromise,
   leafOf,
   listOf,
+  onceIfFrozen,
   optional,
   type Path,
   type Run,
@@ -77,7 +78,8 @@ export function compileOperation(
   function objectOf(type: GraphQLObjectType, collected: Iterable<[string, FieldNode[]]>) {
     if (type.isTypeOf) throw new Uncompilable(`${type.name} wants to be asked for its values`);
     const fields = [...collected].flatMap(([key, nodes]) => fieldOf(type, key, nodes) ?? []);
-    return writeObject(fields);
+    const complete = writeObject(fields);
+    return fields.every(({ ofSource }) => ofSource) ? onceIfFrozen(complete) : complete;
   }
 
   /** Null for a field that there is not: graphql-js passes it over. */
@@ -88,7 +90,7 @@ export function compileOperation(
     const place = places;
     onField();
     const { value: name } = node.name;
-    if (name === '__typename') return { key, constant: type.name };
+    if (name === '__typename') return { key, constant: type.name, ofSource: true };
     if (name === '__schema' || name === '__type') throw new Uncompilable('it asks for the schema');
     const field = type.getFields()[name];
     if (!field) return null;
@@ -96,7 +98,8 @@ export function compileOperation(
     const complete = completionOf(field.type, nodes, infoOf);
     const asIs = writtenAsIs(getNullableType(field.type));
     const { resolve } = field;
-    if (!resolve) return { key, complete, asIs, property: name };
+    const isLeaf = isLeafType(getNullableType(field.type));
+    if (!resolve) return { key, complete, asIs, property: name, ofSource: isLeaf };
     const fixed = node.arguments?.some(holdsVariable) ? null : getArgumentValues(field, node);
     // A subscription has the same variables for all of its events; those of a request come and go.
     const standing = operation.operation === 'subscription' ? new WeakMap<Variables, Args>() : null;
@@ -110,13 +113,13 @@ export function compileOperation(
     };
     // Who does not take it is not given it: a resolver with three parameters has no use for the fourth.
     const wantsInfo = resolve.length > 3;
-    const hasPath = wantsInfo || !isLeafType(getNullableType(field.type));
+    const hasPath = wantsInfo || !isLeaf;
     const typename = type.name;
     const pathOf = hasPath ? (prev: Path | undefined) => ({ prev, key, typename }) : undefined;
     const ask: Ask = (source, run, path) =>
       resolve(source, fixed ?? argsOf(run), run.context, wantsInfo ? infoOf(run, path) : noInfo);
     const noInfo = infoOf(noRun, undefined);
-    return { key, complete, asIs, ask, pathOf };
+    return { key, complete, asIs, ask, pathOf, ofSource: isLeaf && field.extensions.ofSource === true };
   }
 
   function infoFor(
@@ -194,17 +197,21 @@ type InfoOf = (run: Run, path: Path | undefined) => GraphQLResolveInfo;
 type Ask = (source: unknown, run: Run, path: Path | undefined) => unknown;
 
 /** A field as the code of its object has it. */
-type Field =
-  | { readonly key: string; readonly constant: string }
+type Field = {
+  readonly key: string;
+  /** Its value follows from the object alone: not from who asks, nor from anything that is loaded. */
+  readonly ofSource: boolean;
+} & (
+  | { readonly constant: string }
   | ({
-      readonly key: string;
       readonly complete: Complete;
       /** The type, as `typeof` tells it, of values that need no completing. */
       readonly asIs: 'string' | 'boolean' | null;
     } & (
       | { readonly property: string }
       | { readonly ask: Ask; readonly pathOf: ((before: Path | undefined) => Path) | undefined }
-    ));
+    ))
+);
 
 /** One function for the fields of an object, so that all objects of a place have one shape and are made by one expression. */
 function writeObject(

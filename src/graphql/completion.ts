@@ -80,6 +80,27 @@ export function writtenAsIs(type: GraphQLOutputType): 'string' | 'boolean' | nul
   return type === GraphQLBoolean ? 'boolean' : null;
 }
 
+/** The extension of a field whose resolver looks at nothing but the object. */
+export const ofSource = { ofSource: true } as const;
+
+type CompleteObject = (source: unknown, run: Run, path: Path | undefined) => Data | Promise<Data>;
+
+/**
+ * For an object type of which nothing is asked but what its values say themselves: of a frozen one, which a process keeps
+ * and shows again and again, as it does with authors, the data is made once.
+ */
+export function onceIfFrozen(complete: CompleteObject): CompleteObject {
+  const made = new WeakMap<object, Data>();
+  return (source, run, path) => {
+    if (typeof source !== 'object' || source === null) return complete(source, run, path);
+    const known = made.get(source);
+    if (known) return known;
+    const data = complete(source, run, path);
+    if (Object.isFrozen(source) && !(data instanceof Promise)) made.set(source, data);
+    return data;
+  };
+}
+
 export function listOf(complete: Complete): Complete {
   return (values, run, path) => {
     if (!isIterable(values)) throw new Error('it is no list');
@@ -100,7 +121,9 @@ export function listOf(complete: Complete): Complete {
 
 /** As graphql-js tells one. */
 export function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+  if (typeof value !== 'object' || value === null) return false;
+  const { then }: { readonly then?: unknown } = value;
+  return typeof then === 'function';
 }
 
 function isIterable(value: unknown): value is Iterable<unknown> {

@@ -1,5 +1,6 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import { encodeId, isNodeType } from '../kernel/ids.ts';
+import { ofSource } from './completion.ts';
 import { Connection } from './connections.ts';
 
 declare global {
@@ -18,7 +19,11 @@ class RelayFieldsPlugin<Types extends SchemaTypes> extends BasePlugin<Types> {
   override onOutputFieldConfig(field: PothosOutputFieldConfig<Types>): PothosOutputFieldConfig<Types> {
     const { parentType, name, resolve } = field;
     if (name === 'id' && isNodeType(parentType)) {
-      return { ...field, resolve: (row) => encodeId(parentType, String(Object(row).id)) };
+      return {
+        ...field,
+        extensions: { ...field.extensions, ...ofSource },
+        resolve: (row) => encodeId(parentType, String(Object(row).id)),
+      };
     }
     if (name !== 'nodes' || !parentType.endsWith('Connection')) return field;
     return {

@@ -14,6 +14,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import type { Caller } from '../../src/domains/caller.ts';
 import { roomPosition } from '../../src/events/position.ts';
+import { ofSource } from '../../src/graphql/completion.ts';
 import { createContext } from '../../src/graphql/context.ts';
 import { createExecute } from '../../src/graphql/execution.ts';
 import { schema } from '../../src/graphql/schema.ts';
@@ -349,6 +350,40 @@ describe('G10 compiled queries of a schema where everything goes wrong', () => {
     ]) {
       await compare(parse(text));
     }
+  });
+
+  test('of objects that cannot change are made once, if nothing else is asked for', async () => {
+    const asked: string[] = [];
+    const kept = buildSchema(
+      'type Query { one: Thing, other: Thing } type Thing { name: String, own: String, all: Int }',
+    );
+    const fields = kept.getType('Thing');
+    if (!isObjectType(fields)) throw new Error('there is no such type');
+    for (const field of Object.values(fields.getFields())) {
+      if (field.name === 'name') continue;
+      if (field.name === 'own') field.extensions = ofSource;
+      field.resolve = (source) => {
+        asked.push(field.name);
+        return source[field.name];
+      };
+    }
+    const [one, other] = [
+      Object.freeze({ name: 'one', own: 'its own', all: 1 }),
+      { name: 'other', own: 'of it', all: 2 },
+    ];
+    const { compare } = comparison(kept, () => ({}), { one, other });
+    const times = async (text: string) => {
+      asked.length = 0;
+      await compare(parse(text));
+      return asked.join();
+    };
+    // Once by graphql-js to compare with, once by graphql-js as it is new, and then three times.
+    expect(await times('{ one { name own } }')).toBe('own,own,own');
+    expect(await times('{ other { name own } }')).toBe('own,own,own,own,own');
+    expect(await times('{ one { all name } }')).toBe('all,all,all,all,all');
+    expect(await times('{ one { own } other { own } again: one { n: name own } }')).toHaveLength(
+      'own,'.repeat(11).length - 1,
+    );
   });
 
   test('however odd they are give the same', async () => {

@@ -32,7 +32,8 @@ export function createShownActors(deps: { database: Database; bus: Bus; log: Log
 
   function keep(actor: store.ActorRow): void {
     if (newer.size >= keptAtMost / 2) age();
-    newer.set(actor.id, actor);
+    // What is shown of one that cannot change is made once (graphql/completion.ts). A copy: nodes are marked with their type.
+    newer.set(actor.id, Object.freeze({ ...actor }));
   }
 
   const aging = setInterval(age, freshFor / 2).unref();
