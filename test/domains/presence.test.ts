@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, describe, expect, onTestFinished, test } from 'vitest';
 import { openDatabase } from '../../src/db/database.ts';
 import { postgresEngine } from '../../src/db/engine.ts';
 import type { PresenceStore } from '../../src/domains/presence/leases.types.ts';
@@ -426,4 +426,43 @@ test('R3: many who come at the same time are told at once, and who has gone agai
     [...people, gone].map(({ id }) => id),
   );
   expect(states.map(({ status }) => status)).toEqual([...people.map(() => 'ONLINE'), 'OFFLINE']);
+});
+
+test('R3: leases are renewed one part after the other, each of them in its time', async () => {
+  const store = createLocalPresenceStore();
+  const renewed = new Map<string, number>();
+  const held: number[] = [];
+  const counting: PresenceStore = {
+    ...store,
+    hold: (leases, lease) => {
+      held.push(leases.length);
+      for (const { connectionId } of leases) renewed.set(connectionId, (renewed.get(connectionId) ?? 0) + 1);
+      return store.hold(leases, lease);
+    },
+  };
+  const process = processOver(counting, createLocalBus(), { times: { lease: 60_000, renewal: 320 } });
+  const tenantId = await newTenant();
+  const people = await Promise.all(Array.from({ length: 64 }, () => newPerson(tenantId)));
+  await Promise.all(people.map((person) => process.presence.connect(person, person.id)));
+  await waitFor('everybody to be renewed twice', () => people.every(({ id }) => (renewed.get(id) ?? 0) >= 3));
+  const [atOnce = 0, ...renewals] = held;
+  expect(atOnce).toBe(64);
+  expect(Math.max(...renewals), 'in a part of sixteen').toBeLessThan(32);
+  expect(Math.max(...renewed.values()), 'nobody much more often than the others').toBeLessThanOrEqual(5);
+});
+
+test('R3: the many connections of one program are one change, and all of them count', async () => {
+  const shared = new Redis(url);
+  onTestFinished(() => shared.disconnect());
+  const store = createRedisPresenceStore(shared, prefix);
+  const program = await newPerson();
+  const leaseOf = (n: number) => ({ tenantId: program.tenantId, actorId: program.id, connectionId: `connection-${n}` });
+  const all = Array.from({ length: 450 }, (_, n) => leaseOf(n));
+  const told = await store.hold(
+    all.map((lease) => ({ ...lease, status: 'ONLINE', force: false })),
+    60_000,
+  );
+  expect(told.map(({ status }) => status)).toEqual(['ONLINE']);
+  expect(await store.release(all.slice(1), 0)).toEqual([]);
+  expect((await store.read([{ tenantId: program.tenantId, actorId: program.id }]))[0]?.status).toBe('ONLINE');
 });

@@ -3,7 +3,7 @@ import { together } from '../../db/together.ts';
 import type { Bus } from '../../events/bus.ts';
 import type { Logger } from '../../kernel/logger.ts';
 import type { ActorKey, Lease, PresenceStore, Transition } from './leases.types.ts';
-import { forgetUnknownAfter, type PresenceTimes, presenceTimes } from './presence.rules.ts';
+import { forgetUnknownAfter, type PresenceTimes, presenceTimes, shardOf, shards } from './presence.rules.ts';
 import { readLastSeen, saveLastSeen } from './presence.store.ts';
 import type { Presence, PresenceState } from './presence.types.ts';
 import { createWatching, encodeChange, type Observation, presenceChannel } from './watching.service.ts';
@@ -51,7 +51,7 @@ export function createPresence(deps: {
         }
       }
     });
-    owing = !done;
+    if (!done) owing = true;
   };
 
   /** Many connections that come at once, as after a restart, are told in few commands. */
@@ -62,12 +62,21 @@ export function createPresence(deps: {
     return connectionIds;
   });
 
-  const renew = async () => {
+  const renewAll = async () => {
+    owing = false;
     if (leases.size > 0) await hold([...leases.values()]);
   };
 
+  let nextShard = 0;
+  const renewShard = async () => {
+    const shard = nextShard;
+    nextShard = (nextShard + 1) % shards;
+    const due = [...leases.values()].filter(({ actorId }) => shardOf(actorId) === shard);
+    if (due.length > 0) await hold(due);
+  };
+
   const sweep = async () => {
-    if (owing) await renew();
+    if (owing) await renewAll();
     await attempt('leases that ran out could not be swept; trying again', async () => {
       const due = await store.due();
       if (due.length === 0) return;
@@ -94,14 +103,14 @@ export function createPresence(deps: {
   }
 
   const timers = [
-    repeat(times.renewal, renew),
+    repeat(times.renewal / shards, renewShard),
     repeat(times.sweep, sweep),
     repeat(times.comparison, () => watching.compare()),
   ];
   bus.onReconnect(() => {
     if (closed) return;
     // Redis may have come back empty, or its successor have another clock.
-    void renew().then(() => watching.compare(true));
+    void renewAll().then(() => watching.compare(true));
   });
 
   return {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ActorKey, Due, PresenceStore, Transition } from './leases.types.ts';
+import { shardOf, shards } from './presence.rules.ts';
 import type { ConnectionStatus } from './presence.types.ts';
 import { type RedisClient, runScript, type Script, script } from './redisScript.store.ts';
 
@@ -7,9 +8,6 @@ import { type RedisClient, runScript, type Script, script } from './redisScript.
 // `state` the state that was last told, `seen` the last renewal. Per shard a sorted set of `<tenant>:<actor>` by the time
 // at which the first of the actor's leases runs out. The shard is the hash tag of both: one slot of a Redis Cluster, so
 // that a script may touch them together.
-
-/** Spreads the load over the nodes of a cluster; each is one call per sweep and process. */
-const shards = 16;
 
 /** Actors in one script: bounds for how long it blocks Redis to about a millisecond. */
 const batchSize = 200;
@@ -54,6 +52,14 @@ local function settle(due, key, mayEnd)
   end
   if seen.state ~= seen.before then table.insert(told, { member, seen.state, seen.seen, stamp }) end
 end
+-- Once for each actor: a program may have hundreds of connections, and each look goes over all of them.
+local function settleAll()
+  local done = {}
+  for i = 2, #KEYS do
+    if not done[KEYS[i]] then settle(KEYS[1], KEYS[i], false) end
+    done[KEYS[i]] = true
+  end
+end
 `;
 
 const holdScript = script(`${prelude}
@@ -63,8 +69,8 @@ for i = 2, #KEYS do
   local held = redis.call('HGET', KEYS[i], field)
   if held and force == '0' then status = string.sub(held, 1, 1) end
   redis.call('HSET', KEYS[i], field, status .. text(now + ARGV[1]), 'seen', text(now))
-  settle(KEYS[1], KEYS[i], false)
 end
+settleAll()
 return told`);
 
 const releaseScript = script(`${prelude}
@@ -74,9 +80,9 @@ for i = 2, #KEYS do
   if held then
     local expiry = math.min(tonumber(string.sub(held, 2)), now + ARGV[1])
     redis.call('HSET', KEYS[i], field, string.sub(held, 1, 1) .. text(expiry), 'seen', text(now))
-    settle(KEYS[1], KEYS[i], false)
   end
 end
+settleAll()
 return told`);
 
 const setStatusScript = script(`${prelude}
@@ -123,7 +129,7 @@ const members = z.array(z.string());
 export function createRedisPresenceStore(redis: RedisClient, prefix = 'prosa:'): PresenceStore {
   const tagOf = (shard: number) => `${prefix}presence:{${shard}}`;
   const dueKey = (shard: number) => `${tagOf(shard)}:due`;
-  const actorKey = (actor: ActorKey) => `${tagOf(shardOf(actor))}:${memberOf(actor)}`;
+  const actorKey = (actor: ActorKey) => `${tagOf(shardOf(actor.actorId))}:${memberOf(actor)}`;
 
   /**
    * Runs a script per shard and batch, all at once, on the sorted set and each actor's hash. One argument for each: a
@@ -184,17 +190,12 @@ function memberOf({ tenantId, actorId }: ActorKey): string {
   return `${tenantId}:${actorId}`;
 }
 
-/** By the last digits of the id, which are random in a UUIDv7. */
-function shardOf({ actorId }: ActorKey): number {
-  return Number.parseInt(actorId.slice(-4), 16) % shards;
-}
-
 function letterOf(status: ConnectionStatus): 'O' | 'A' {
   return status === 'AWAY' ? 'A' : 'O';
 }
 
 function batchesOf<A extends ActorKey>(actors: readonly A[]): { shard: number; batch: A[] }[] {
-  return [...Map.groupBy(actors, shardOf)].flatMap(([shard, all]) =>
+  return [...Map.groupBy(actors, ({ actorId }) => shardOf(actorId))].flatMap(([shard, all]) =>
     Array.from({ length: Math.ceil(all.length / batchSize) }, (_, index) => ({
       shard,
       batch: all.slice(index * batchSize, (index + 1) * batchSize),
