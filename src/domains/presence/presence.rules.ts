@@ -30,17 +30,6 @@ export const presenceTimes: PresenceTimes = {
   comparison: 15_000,
 };
 
-/**
- * Parts in which leases are kept, which spreads them over the nodes of a cluster, and renewed, one after the other, so that
- * neither a process nor Redis has all of them to do at once. Each is one call per sweep and process.
- */
-export const shards = 16;
-
-/** By the last digit of the id, which is random in a UUIDv7. */
-export function shardOf(actorId: string): number {
-  return Number.parseInt(actorId.slice(-1), shards);
-}
-
 /** An actor of whom the database knows nothing is forgotten by then: removed, or of a database that is no more. */
 export const forgetUnknownAfter = 24 * 3_600_000;
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { shardOf, shards } from './leaseShards.store.ts';
 import type { ActorKey, Due, PresenceStore, Transition } from './leases.types.ts';
-import { shardOf, shards } from './presence.rules.ts';
 import type { ConnectionStatus } from './presence.types.ts';
 import { type RedisClient, runScript, type Script, script } from './redisScript.store.ts';
 
