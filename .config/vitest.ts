@@ -13,7 +13,7 @@ export default defineConfig({
     // Modules are loaded by Node, as in the server: Vite would load a second copy of graphql beside that of the libraries.
     experimental: { viteModuleRunner: false },
     maxWorkers: 2,
-    testTimeout: 30_000,
+    testTimeout: 90_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,
   },

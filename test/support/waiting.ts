@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 const pollMs = 5;
-const timeoutMs = 15_000;
+/** A first start on the embedded database took 15 s on a busy machine. */
+const timeoutMs = 40_000;
 
 /**
  * Waits until the condition holds.
