@@ -2,6 +2,7 @@ import { type ExecutionResult, graphql, parse, subscribe } from 'graphql';
 import { afterAll, expect, test } from 'vitest';
 import type { Caller } from '../../src/domains/caller.ts';
 import { createLocalPresenceStore } from '../../src/domains/presence/localLeases.store.ts';
+import { presenceTimes } from '../../src/domains/presence/presence.rules.ts';
 import { createPresence } from '../../src/domains/presence/presence.service.ts';
 import '../../src/domains/presence/presence.graphql.ts';
 import { createTyping } from '../../src/domains/presence/typing.service.ts';
@@ -23,7 +24,7 @@ import { waitFor } from '../support/waiting.ts';
 const house = await openHouse({ databaseUrl: await createTestDatabase() });
 const { bus, database, live } = house.foundation;
 const log = house.log.logger;
-const store = createLocalPresenceStore();
+const store = createLocalPresenceStore(5_000);
 let reads = 0;
 const presence = createPresence({
   store: {
@@ -36,7 +37,7 @@ const presence = createPresence({
   bus,
   database,
   log,
-  times: { lease: 5_000, renewal: 1_000, grace: 100, sweep: 20, comparison: 60_000 },
+  times: { ...presenceTimes, lease: 5_000, renewal: 1_000, grace: 100, sweep: 20, comparison: 60_000 },
 });
 const typing = createTyping({ throttle: createLocalTypingThrottle(), bus, live, log });
 afterAll(async () => {

@@ -13,7 +13,7 @@ test('R3, R4: leases and throttles of many people work on a Redis Cluster', asyn
   const client = new Cluster(redis.nodes.map(({ url }) => url));
   onTestFinished(() => client.disconnect());
   await once(client, 'ready');
-  const store = createRedisPresenceStore(client);
+  const store = createRedisPresenceStore(client, { lease: 300 });
   const tenantId = newId();
   const leases = Array.from({ length: 1000 }, () => ({
     tenantId,
@@ -22,10 +22,11 @@ test('R3, R4: leases and throttles of many people work on a Redis Cluster', asyn
     status: 'ONLINE' as const,
     force: false,
   }));
-  expect(await store.hold(leases, 300)).toHaveLength(1000);
-  expect(await store.hold(leases, 300)).toHaveLength(0);
+  expect((await store.hold('a process', leases, 60_000)).transitions).toHaveLength(1000);
+  expect((await store.hold('a process', leases, 60_000)).transitions).toHaveLength(0);
+  await store.renew('a process');
   expect((await store.read(leases)).every(({ status }) => status === 'ONLINE')).toBe(true);
-  await store.release(leases.slice(0, 500), 10);
+  await store.release('a process', leases.slice(0, 500), 10);
   let told = 0;
   await waitFor('all offline', async () => {
     const due = await store.due();

@@ -10,10 +10,14 @@ export const maxWatched = 500;
 
 /** All in milliseconds. */
 export interface PresenceTimes {
-  /** How long a connection counts after its last renewal: how long the users of a killed process stay online. */
+  /** How long a process counts as alive after it last said so: how long the users of a killed one stay online. */
   readonly lease: number;
-  /** How often a process renews its leases: often enough that two renewals may fail. */
+  /** How often a process says that it is alive: often enough that two renewals may fail. */
   readonly renewal: number;
+  /** How often it holds a part of its connections again: what the store lost of single ones comes back in so many parts. */
+  readonly holding: number;
+  /** How long a connection counts that is not held again: its end was missed. More than two rounds of all parts. */
+  readonly expiry: number;
   /** How long a closed connection still counts: a reload of a page takes less. */
   readonly grace: number;
   /** How often a process looks for leases that ran out: adds to how late somebody goes offline. */
@@ -25,6 +29,8 @@ export interface PresenceTimes {
 export const presenceTimes: PresenceTimes = {
   lease: 30_000,
   renewal: 10_000,
+  holding: 10_000,
+  expiry: 400_000,
   grace: 5_000,
   sweep: 1_000,
   comparison: 15_000,

@@ -1,15 +1,22 @@
+import { randomUUID } from 'node:crypto';
 import type { Database } from '../../db/database.ts';
 import { together } from '../../db/together.ts';
 import type { Bus } from '../../events/bus.ts';
 import type { Logger } from '../../kernel/logger.ts';
-import { shardOf, shards } from './leaseShards.store.ts';
 import type { ActorKey, Lease, PresenceStore, Transition } from './leases.types.ts';
 import { forgetUnknownAfter, type PresenceTimes, presenceTimes } from './presence.rules.ts';
 import { readLastSeen, saveLastSeen } from './presence.store.ts';
 import type { Presence, PresenceState } from './presence.types.ts';
 import { createWatching, encodeChange, type Observation, presenceChannel } from './watching.service.ts';
 
-/** A process's part in who is present: renews its leases, ends those that ran out anywhere, and tells its watchers. */
+/** Parts of a process's connections that are held again one after the other, so that no moment has all of them to do. */
+const parts = 16;
+
+interface OwnLease extends Lease {
+  readonly part: number;
+}
+
+/** A process's part in who is present: holds its leases, ends those that ran out anywhere, and tells its watchers. */
 export function createPresence(deps: {
   store: PresenceStore;
   bus: Bus;
@@ -18,8 +25,11 @@ export function createPresence(deps: {
   times?: PresenceTimes;
 }): Presence {
   const { store, bus, database, log, times = presenceTimes } = deps;
-  const leases = new Map<string, Lease>();
+  const processId = randomUUID();
+  const leases = new Map<string, OwnLease>();
   const watching = createWatching({ bus, read: observe, log });
+  /** Of connections that are closed: the store could not be told. */
+  let unreleased: readonly Lease[] = [];
   let closed = false;
 
   function tell(transitions: readonly Transition[]): void {
@@ -40,12 +50,14 @@ export function createPresence(deps: {
     }
   }
 
-  /** Whether leases could not be held: tried again with the next sweep, not only when they are due for renewal. */
+  /** Whether the store may lack what this process holds: all is held again with the next sweep. */
   let owing = false;
 
-  const hold = async (held: readonly Lease[]) => {
-    const done = await attempt('leases could not be renewed; trying again', async () => {
-      tell(await store.hold(held, times.lease));
+  const hold = async (held: readonly OwnLease[]) => {
+    const done = await attempt('leases could not be held; trying again', async () => {
+      const { transitions, isKnown } = await store.hold(processId, held, times.expiry);
+      if (!isKnown) owing = true;
+      tell(transitions);
       for (const lease of held) {
         if (lease.force && leases.get(lease.connectionId) === lease) {
           leases.set(lease.connectionId, { ...lease, force: false });
@@ -63,27 +75,49 @@ export function createPresence(deps: {
     return connectionIds;
   });
 
-  const renewAll = async () => {
+  const renew = async () => {
+    if (leases.size === 0) return;
+    const done = await attempt('leases could not be renewed; trying again', async () => {
+      if (!(await store.renew(processId))) owing = true;
+    });
+    if (!done) owing = true;
+  };
+
+  const holdAll = async () => {
+    // Known again before: else each part would tell that it was not.
+    await renew();
     owing = false;
     if (leases.size > 0) await hold([...leases.values()]);
   };
 
-  let nextShard = 0;
-  const renewShard = async () => {
-    const shard = nextShard;
-    nextShard = (nextShard + 1) % shards;
-    const due = [...leases.values()].filter(({ actorId }) => shardOf(actorId) === shard);
-    if (due.length > 0) await hold(due);
+  let nextPart = 0;
+  let turn = 0;
+  const holdPart = async () => {
+    turn = (turn + 1) % parts;
+    const some = [...leases.values()].filter(({ part }) => part === turn);
+    if (some.length > 0) await hold(some);
+  };
+
+  const release = async (released: readonly Lease[]) => {
+    const done = await attempt('leases could not be released; trying again', async () =>
+      tell(await store.release(processId, released, times.grace)),
+    );
+    if (!done) unreleased = [...unreleased, ...released];
   };
 
   const sweep = async () => {
-    if (owing) await renewAll();
+    if (owing) await holdAll();
+    if (unreleased.length > 0) {
+      const again = unreleased;
+      unreleased = [];
+      await release(again);
+    }
     await attempt('leases that ran out could not be swept; trying again', async () => {
       const due = await store.due();
       if (due.length === 0) return;
       // First the time is written, then the state changes: whoever dies in between leaves it to the next sweep. Other
       // processes may do the same just now; the store lets one of them make the change, which then tells it.
-      const ending = due.filter(({ status }) => status === 'OFFLINE');
+      const ending = due.filter(({ status, seenAt }) => status === 'OFFLINE' && seenAt.getTime() > 0);
       const saved = new Set((await saveLastSeen(database, ending)).map(keyOf));
       const forgotten = Date.now() - forgetUnknownAfter;
       // Who is not in this database is left to the processes of the one that it belongs to.
@@ -104,19 +138,22 @@ export function createPresence(deps: {
   }
 
   const timers = [
-    repeat(times.renewal / shards, renewShard),
+    repeat(times.renewal, renew),
+    repeat(times.holding, holdPart),
     repeat(times.sweep, sweep),
     repeat(times.comparison, () => watching.compare()),
   ];
   bus.onReconnect(() => {
     if (closed) return;
     // Redis may have come back empty, or its successor have another clock.
-    void renewAll().then(() => watching.compare(true));
+    void holdAll().then(() => watching.compare(true));
   });
 
   return {
     async connect({ tenantId, id }, connectionId) {
-      const lease: Lease = { tenantId, actorId: id, connectionId, status: 'ONLINE', force: false };
+      const part = nextPart;
+      nextPart = (nextPart + 1) % parts;
+      const lease: OwnLease = { tenantId, actorId: id, connectionId, status: 'ONLINE', force: false, part };
       leases.set(connectionId, lease);
       await begin(connectionId);
     },
@@ -124,9 +161,7 @@ export function createPresence(deps: {
       const lease = leases.get(connectionId);
       if (!lease) return;
       leases.delete(connectionId);
-      await attempt('a lease could not be released: it runs out by itself', async () =>
-        tell(await store.release([lease], times.grace)),
-      );
+      await release([lease]);
     },
     async setStatus({ tenantId, id }, connectionId, status) {
       if (connectionId === null) {
@@ -138,7 +173,7 @@ export function createPresence(deps: {
       }
       const held = leases.get(connectionId);
       if (held?.tenantId !== tenantId || held.actorId !== id) return;
-      const lease: Lease = { ...held, status, force: true };
+      const lease: OwnLease = { ...held, status, force: true };
       leases.set(connectionId, lease);
       await hold([lease]);
     },
@@ -167,10 +202,7 @@ export function createPresence(deps: {
       watching.close();
       const held = [...leases.values()];
       leases.clear();
-      if (held.length === 0) return;
-      await attempt('leases could not be released: they run out by themselves', async () =>
-        tell(await store.release(held, times.grace)),
-      );
+      if (held.length > 0) await release(held);
     },
   };
 }

@@ -1,5 +1,6 @@
 import type { PresenceStore } from './leases.types.ts';
 import { createLocalPresenceStore } from './localLeases.store.ts';
+import { presenceTimes } from './presence.rules.ts';
 import { createRedisPresenceStore } from './redisLeases.store.ts';
 import type { RedisClient } from './redisScript.store.ts';
 import { createLocalTypingThrottle, createRedisTypingThrottle } from './typingThrottle.store.ts';
@@ -10,10 +11,10 @@ export function presenceStores(redis: { readonly commands: RedisClient; readonly
   readonly leases: PresenceStore;
   readonly throttle: TypingThrottle;
 } {
-  if (!redis) return { leases: createLocalPresenceStore(), throttle: createLocalTypingThrottle() };
+  if (!redis) return { leases: createLocalPresenceStore(presenceTimes.lease), throttle: createLocalTypingThrottle() };
   const { commands, prefix } = redis;
   return {
-    leases: createRedisPresenceStore(commands, prefix),
+    leases: createRedisPresenceStore(commands, { lease: presenceTimes.lease, prefix }),
     throttle: createRedisTypingThrottle(commands, prefix),
   };
 }
