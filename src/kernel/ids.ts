@@ -118,7 +118,7 @@ export function decodeId(publicId: string): { type: NodeType; uuid: string } | n
   const start = publicId.length - suffixLength;
   const type = publicId[start - 1] === '_' ? typeByPrefix.get(publicId.slice(0, start - 1)) : undefined;
   const words = type && wordsOf(publicId, start);
-  if (!words) return null;
+  if (!words || !isUuid(words)) return null;
   const hex = words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
   const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
   return { type, uuid: parts.join('-') };
@@ -140,6 +140,13 @@ function wordsOf(text: string, start: number): number[] | null {
     if ((behind & 31) > 27 && word > 0) words[word - 1] = (words[word - 1] ?? 0) | (value >> (32 - (behind & 31)));
   }
   return words;
+}
+
+/** Whether 128 bits have a version and the variant of RFC 9562, or are all the same: others are no UUID of anybody. */
+function isUuid(words: readonly number[]): boolean {
+  const [, two = 0, three = 0] = words;
+  const version = (two >>> 12) & 15;
+  return (version >= 1 && version <= 8 && three >>> 30 === 2) || [0, -1].some((bits) => words.every((w) => w === bits));
 }
 
 function valueAt(text: string, at: number): number {

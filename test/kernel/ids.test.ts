@@ -9,6 +9,7 @@ const types = [
   ['Message', 'msg'],
   ['User', 'user'],
   ['ServiceAccount', 'svc'],
+  ['Purge', 'purge'],
 ] as const;
 
 describe('public ids', () => {
@@ -59,6 +60,10 @@ describe('public ids', () => {
     'room_01h455vb4pex5vsknk084sn02q\0',
     'room_room_01h455vb4pex5vsknk084sn02q',
     newId(),
+    // Of versions that there are not, and of another variant.
+    encodeId('Room', '019f7b5e-1a4b-0c3d-8e5f-6a7b8c9d0e1f'),
+    encodeId('Room', '019f7b5e-1a4b-9c3d-8e5f-6a7b8c9d0e1f'),
+    encodeId('Room', '019f7b5e-1a4b-7c3d-4e5f-6a7b8c9d0e1f'),
   ])('%j is none', (text) => {
     expect(decodeId(text)).toBeNull();
   });
