@@ -81,15 +81,17 @@ function digit(value: number): number {
 /** @throws ValidationError naming `field` for anything but a position in this room (in each of them, where there are more). */
 export function positionIn(roomIds: readonly string[], cursor: string, field: string): bigint {
   const version = versionOf(cursor);
-  const [roomId = roomOf(cursor)] = roomIds;
-  if (roomId === null || version < 0n || roomPosition(roomId, version) !== cursor || roomIds.length > 1) {
-    const itsRoom = roomOf(cursor);
-    if (itsRoom === null || version < 0n || roomPosition(itsRoom, version) !== cursor) {
-      throw new ValidationError(field, 'not a cursor of this list');
-    }
-    if (roomIds.some((id) => id !== itsRoom)) throw new ValidationError(field, 'a cursor of another room');
-  }
+  const [only] = roomIds;
+  // Most often: the room need not be read from it, when it is the one that this room would write.
+  if (only !== undefined && roomIds.length === 1 && isOf(only, version, cursor)) return version;
+  const roomId = roomOf(cursor);
+  if (roomId === null || !isOf(roomId, version, cursor)) throw new ValidationError(field, 'not a cursor of this list');
+  if (roomIds.some((id) => id !== roomId)) throw new ValidationError(field, 'a cursor of another room');
   return version;
+}
+
+function isOf(roomId: string, version: bigint, cursor: string): boolean {
+  return version >= 0n && roomPosition(roomId, version) === cursor;
 }
 
 /** Any number for what is no cursor. */
