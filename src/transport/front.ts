@@ -45,8 +45,11 @@ export interface Front {
     documentOf(params: OperationParams): DocumentNode | null;
     /** @returns the result with masked errors, and the headers that say where the caller stands. */
     execute(args: ExecutionArgs): Promise<Executed>;
-    /** For log and metrics. To be called when the answer is on its way, so that the client does not wait for it. */
-    answered(args: ExecutionArgs, result: ExecutionResult, startedAt: number): void;
+    /**
+     * For log and metrics. To be called when the answer is on its way, so that the client does not wait for it.
+     * @param endedAt when it had been executed.
+     */
+    answered(args: ExecutionArgs, result: ExecutionResult, startedAt: number, endedAt: number): void;
   };
 }
 
@@ -84,9 +87,9 @@ export function createFront(deps: {
   const execute = guardExecution({ requests, admission, mask, execute: createExecute(schema) });
   const operations = createOperationLog(log, metrics.operationFinished(persisted.names), metrics.subscriptionOpened);
 
-  function tell(args: ExecutionArgs, result: ExecutionResult, startedAt: number): void {
+  function tell(args: ExecutionArgs, result: ExecutionResult, startedAt: number, endedAt = performance.now()): void {
     const asker = askerOf(args.contextValue as OperationContext);
-    operations.finished(operationOf(args.document, args.operationName, asker, startedAt), codesOf(result));
+    operations.finished(operationOf(args.document, args.operationName, asker, startedAt), codesOf(result), endedAt);
   }
 
   function finish(args: ExecutionArgs, result: ExecutionResult, startedAt: number): ExecutionResult {

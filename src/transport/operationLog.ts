@@ -33,8 +33,11 @@ export function askerOf(context: Partial<OperationContext>): Asker {
 
 /** One line for each operation, and one for each end of a subscription. Never variables, texts or tokens. */
 export interface OperationLog {
-  /** @param codes of its errors at the top level; those that are data are known from the asker. */
-  finished(operation: Operation, codes: readonly string[]): void;
+  /**
+   * @param codes of its errors at the top level; those that are data are known from the asker.
+   * @param endedAt absent: just now.
+   */
+  finished(operation: Operation, codes: readonly string[], endedAt?: number): void;
   /** A subscription stands. @returns what to call when it ends. */
   opened(operation: Operation): () => void;
 }
@@ -45,18 +48,18 @@ export function createOperationLog(
   onFinished: (operation: Operation, milliseconds: number, failed: boolean) => void,
   onOpened: () => () => void,
 ): OperationLog {
-  const line = ({ kind, name, asker, startedAt }: Operation) => ({
+  const line = ({ kind, name, asker, startedAt }: Operation, endedAt = performance.now()) => ({
     requestId: asker.origin?.requestId,
     tenant: asker.actor?.tenantId,
     user: asker.actor?.id,
     connection: asker.connectionId ?? undefined,
     operation: kind,
     name: name?.slice(0, 100),
-    durationMs: Math.round((performance.now() - startedAt) * 10) / 10,
+    durationMs: Math.round((endedAt - startedAt) * 10) / 10,
   });
   return {
-    finished(operation, codes) {
-      const entry = line(operation);
+    finished(operation, codes, endedAt) {
+      const entry = line(operation, endedAt);
       log.info({ ...entry, outcome: outcomeOf(codes, operation.asker.refusals ?? []) }, 'operation');
       onFinished(operation, entry.durationMs, codes.length > 0);
     },

@@ -64,6 +64,7 @@ export function createPlainRequests(deps: {
       const args = params && (await argsOf(request, origin, params));
       if (!args || !mediaType) return leave();
       const executed = await front.overHttp.execute(args);
+      const endedAt = performance.now();
       let { result } = executed;
       try {
         send(request, response, mediaType, executed, compress);
@@ -71,7 +72,7 @@ export function createPlainRequests(deps: {
         result = { errors: [front.mask(error)] };
         send(request, response, mediaType, { result, rateHeaders: [] }, compress);
       }
-      front.overHttp.answered(args, result, startedAt);
+      front.overHttp.answered(args, result, startedAt, endedAt);
     }
 
     if (mediaType === null) return otherwise();
