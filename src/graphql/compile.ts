@@ -119,7 +119,8 @@ export function compileOperation(
     const ask: Ask = (source, run, path) =>
       resolve(source, fixed ?? argsOf(run), run.context, wantsInfo ? infoOf(run, path) : noInfo);
     const noInfo = infoOf(noRun, undefined);
-    return { key, complete, asIs, ask, pathOf, ofSource: isLeaf && field.extensions.ofSource === true };
+    const follows = isLeaf && field.args.length === 0 && field.extensions.ofSource === true;
+    return { key, complete, asIs, ask, pathOf, ofSource: follows };
   }
 
   function infoFor(

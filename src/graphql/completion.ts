@@ -85,18 +85,27 @@ export const ofSource = { ofSource: true } as const;
 
 type CompleteObject = (source: unknown, run: Run, path: Path | undefined) => Data | Promise<Data>;
 
+/** Objects whose data one place of one operation keeps, at a hundred bytes each; then it begins anew. */
+const madeAtMost = 500;
+
 /**
  * For an object type of which nothing is asked but what its values say themselves: of a frozen one, which a process keeps
  * and shows again and again, as it does with authors, the data is made once.
  */
 export function onceIfFrozen(complete: CompleteObject): CompleteObject {
-  const made = new WeakMap<object, Data>();
+  let made = new WeakMap<object, Data>();
+  let count = 0;
   return (source, run, path) => {
     if (typeof source !== 'object' || source === null) return complete(source, run, path);
     const known = made.get(source);
     if (known) return known;
     const data = complete(source, run, path);
-    if (Object.isFrozen(source) && !(data instanceof Promise)) made.set(source, data);
+    if (!Object.isFrozen(source) || data instanceof Promise) return data;
+    if (++count > madeAtMost) {
+      made = new WeakMap();
+      count = 1;
+    }
+    made.set(source, data);
     return data;
   };
 }

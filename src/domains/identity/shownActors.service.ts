@@ -32,7 +32,8 @@ export function createShownActors(deps: { database: Database; bus: Bus; log: Log
 
   function keep(actor: store.ActorRow): void {
     if (newer.size >= keptAtMost / 2) age();
-    // What is shown of one that cannot change is made once (graphql/completion.ts). A copy: nodes are marked with their type.
+    // What is shown of one that cannot change is made once (graphql/completion.ts). A copy: who asked for this one may still
+    // have it marked with its type, as nodes are.
     newer.set(actor.id, Object.freeze({ ...actor }));
   }
 
