@@ -106,7 +106,7 @@ export class Connection implements Session, Living {
       return;
     }
     this.#isAlive = false;
-    this.socket.ping();
+    this.frames.ping();
   }
 
   /** It has answered a ping. */

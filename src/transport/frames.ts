@@ -31,6 +31,9 @@ function headerOf(length: number): string {
   return bytes.toString('latin1');
 }
 
+/** A ping without a payload: `ws` would write such a frame in two parts. */
+const pingFrame = Buffer.from([0x89, 0]);
+
 const beforeId = '{"id":"';
 const afterId = '","type":"next","payload":';
 
@@ -202,6 +205,10 @@ export class FrameWriter {
       frames.write(this.#network, id);
     }
     return true;
+  }
+
+  ping(): void {
+    this.#network.write(pingFrame);
   }
 
   /** Calls back when the network has taken everything. @returns false when it has nothing to take that would be worth it. */

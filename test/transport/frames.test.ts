@@ -98,6 +98,13 @@ describe('R2 frames of shared results', () => {
     expect(Buffer.compare(await ours.until(theirs.body().length), theirs.body())).toBe(0);
   });
 
+  test('and pings are those that ws would send', async () => {
+    const [theirs, ours] = [await open(), await open()];
+    theirs.socket.ping();
+    ours.writer.ping();
+    expect(Buffer.compare(await ours.until(2), await theirs.until(2))).toBe(0);
+  });
+
   test('carry the id of each socket, also where the same result goes to ids of other lengths', async () => {
     const sockets = await Promise.all(Array.from({ length: 6 }, () => open()));
     const ids = ['1', '2', 'drei und zwanzig', '1', '\\"4\\"', 'ö'];
@@ -147,7 +154,7 @@ describe('R2 frames of shared results', () => {
       }
       writer.flush();
       if (round % 3 === 0) {
-        socket.ping();
+        writer.ping();
         expected.push(9);
       } else {
         socket.send(`answer ${round}`);
