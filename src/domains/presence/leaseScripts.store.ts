@@ -32,8 +32,8 @@ local function look(key)
     elseif name == 'seen' then seen.seen = math.max(seen.seen, tonumber(value))
     else
       local letter, expiry, holder = string.match(value, '^(.)(%d+)@(.*)$')
-      expiry = tonumber(expiry)
-      local held = holder ~= ''
+      expiry = tonumber(expiry) or 0
+      local held = holder and holder ~= ''
       if expiry > now and (not held or isAlive(holder)) then
         if letter == 'O' then seen.state = 'ONLINE'
         elseif seen.state == 'OFFLINE' then seen.state = 'AWAY' end
@@ -49,20 +49,19 @@ local function look(key)
 end
 local told = {}
 -- All keys of a shard begin with the same tag; the member follows it in one, 'due' in the other.
-local function settle(key, mayEnd)
+local function settle(key, mayEnd, pause)
   local member = string.sub(key, #KEYS[1] - #'due' + 1)
   local seen = look(key)
   if seen.mine then redis.call('SADD', KEYS[3], member) else redis.call('SREM', KEYS[3], member) end
   if seen.state == 'OFFLINE' and #seen.dead > 0 and not mayEnd then
-    -- Behind all others who are due: who may never end must not keep them waiting.
-    redis.call('ZADD', KEYS[1], text(now), member)
+    redis.call('ZADD', KEYS[1], text(now + pause), member)
     return
   end
   if seen.state == 'OFFLINE' then
     redis.call('DEL', key)
     redis.call('ZREM', KEYS[1], member)
   else
-    if #seen.dead > 0 then redis.call('HDEL', key, unpack(seen.dead)) end
+    for _, field in ipairs(seen.dead) do redis.call('HDEL', key, field) end
     redis.call('ZADD', KEYS[1], text(seen.first), member)
     redis.call('HSET', key, 'state', seen.state)
   end
@@ -72,7 +71,7 @@ end
 local function settleAll()
   local done = {}
   for i = 4, #KEYS do
-    if not done[KEYS[i]] then settle(KEYS[i], false) end
+    if not done[KEYS[i]] then settle(KEYS[i], false, 0) end
     done[KEYS[i]] = true
   end
 end
@@ -99,15 +98,17 @@ local known = isAlive(process) and 1 or 0
 redis.call('ZADD', KEYS[2], text(now), process)
 return known`);
 
-/** ARGV[3] is the grace in milliseconds; then for each actor the connection. */
+/** ARGV[3] is the grace in milliseconds; then for each actor how long ago it was closed, and the connection. */
 export const releaseScript = script(`${prelude}
 for i = 4, #KEYS do
-  local field = 'c:' .. ARGV[i]
+  local age, connection = string.match(ARGV[i], '^(%d+):(.*)$')
+  local field, closed = 'c:' .. connection, now - age
   local held = redis.call('HGET', KEYS[i], field)
   if held then
     local letter, expiry = string.match(held, '^(.)(%d+)')
-    expiry = math.min(tonumber(expiry), now + ARGV[3])
-    redis.call('HSET', KEYS[i], field, letter .. text(expiry) .. '@', 'seen', text(now))
+    expiry = math.min(tonumber(expiry), closed + ARGV[3])
+    local seen = math.max(tonumber(redis.call('HGET', KEYS[i], 'seen') or 0), closed)
+    redis.call('HSET', KEYS[i], field, letter .. text(expiry) .. '@', 'seen', text(seen))
   end
 end
 settleAll()
@@ -151,7 +152,10 @@ for i = 4, #KEYS do
 end
 return told`);
 
-/** For each actor whether it may end (1 or 0). */
+/**
+ * For each actor whether it may end (1 or 0). Who may not, perhaps never, is not due for a minute: others are not to wait for
+ * those who are looked at in vain.
+ */
 export const expireScript = script(`${prelude}
-for i = 4, #KEYS do settle(KEYS[i], ARGV[i - 1] == '1') end
+for i = 4, #KEYS do settle(KEYS[i], ARGV[i - 1] == '1', 60000) end
 return told`);

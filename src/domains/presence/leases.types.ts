@@ -31,31 +31,48 @@ export interface Due extends ActorKey {
   readonly holder: string | null;
 }
 
-/** What came of taking leases. */
-export interface Held {
-  readonly transitions: Transition[];
-  /** False where the store did not take the process to be alive: what else it holds may have been given up. */
+/** What came of a call: it is done in parts, on several nodes perhaps, of which some may have failed. */
+export interface Outcome<A> {
+  readonly transitions: readonly Transition[];
+  /** Those of whom it is not known whether it is done. */
+  readonly failed: readonly A[];
+  /** Why the first of these failed; null where all is done. */
+  readonly error: unknown;
+}
+
+/** Whether the store took a process to be alive: if not, what the process holds may have been given up. */
+export interface Known {
   readonly isKnown: boolean;
+}
+
+/** A connection that is closed. */
+export interface Closed extends Omit<Lease, 'status' | 'force'> {
+  /** How long ago, in milliseconds. */
+  readonly age: number;
 }
 
 /**
  * The leases of all connections of all processes. What a process holds counts while it is alive, which it shows by one call
- * for all of it; only what the store has missed of single connections is left to the times at which they run out. Each operation on an actor is atomic, by the store's own clock. The
- * state of an actor is kept beside the leases and changes by these operations only, so that a change is seen once.
+ * for all of it; only what the store has missed of single connections is left to the times at which they run out. Each
+ * operation on an actor is atomic, by the store's own clock. The state of an actor is kept beside the leases and changes by
+ * these operations only, so that a change is seen once. Where a call gives an outcome, it does not fail.
  */
 export interface PresenceStore {
   /** Takes leases for a process, which is alive, and for so many milliseconds at most. */
-  hold(holder: string, leases: readonly Lease[], expiry: number): Promise<Held>;
-  /** A process is alive. @returns false where it was not taken to be, as in `Held`. */
-  renew(holder: string): Promise<boolean>;
-  /** Lets leases run out after so many milliseconds. */
-  release(holder: string, leases: readonly Omit<Lease, 'status' | 'force'>[], grace: number): Promise<Transition[]>;
-  /** Sets the status of all connections of an actor. */
-  setStatus(actor: ActorKey, status: ConnectionStatus): Promise<Transition[]>;
-  /** The states in the order of the actors, with the moment of reading. */
-  read(actors: readonly ActorKey[]): Promise<{ readonly status: PresenceStatus; readonly stamp: number }[]>;
+  hold(holder: string, leases: readonly Lease[], expiry: number): Promise<Outcome<Lease> & Known>;
+  /** A process is alive. */
+  renew(holder: string): Promise<Known & { readonly error: unknown }>;
+  /** Lets leases run out so many milliseconds after they were closed. */
+  release(holder: string, leases: readonly Closed[], grace: number): Promise<Outcome<Closed>>;
+  /** Sets the status of all connections of an actor. @throws when the store does not answer. */
+  setStatus(actor: ActorKey, status: ConnectionStatus): Promise<readonly Transition[]>;
+  /** The states in the order of the actors, with the moment of reading; null where the store does not answer. */
+  read(actors: readonly ActorKey[]): Promise<{
+    readonly states: readonly ({ readonly status: PresenceStatus; readonly stamp: number } | null)[];
+    readonly error: unknown;
+  }>;
   /** Actors of whose leases one or more ran out; some hundreds at most. Changes nothing of theirs. */
-  due(): Promise<Due[]>;
-  /** Drops the leases that ran out. An actor's last one only with `mayEnd`. */
-  expire(actors: readonly (Due & { readonly mayEnd: boolean })[]): Promise<Transition[]>;
+  due(): Promise<{ readonly due: readonly Due[]; readonly error: unknown }>;
+  /** Drops the leases that ran out. An actor's last one only with `mayEnd`; without, the actor is not due for a minute. */
+  expire(actors: readonly (Due & { readonly mayEnd: boolean })[]): Promise<Outcome<Due>>;
 }

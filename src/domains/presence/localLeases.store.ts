@@ -11,8 +11,19 @@ interface Claim {
 interface Entry extends ActorKey {
   readonly connections: Map<string, Claim>;
   status: PresenceStatus;
+  /** By the machine's clock. */
   seen: number;
+  /** When it is due again that was due and might not end. */
+  pausedUntil: number;
 }
+
+/** Milliseconds of a clock that is never set: the machine's may be, and then everybody would be gone at once. */
+const clock = () => performance.now();
+
+/** Who may not end is not due for so long. */
+const pause = 60_000;
+
+const done = { failed: [], error: null } as const;
 
 /**
  * The leases of a deployment that is one process.
@@ -20,21 +31,22 @@ interface Entry extends ActorKey {
  */
 export function createLocalPresenceStore(lease: number): PresenceStore {
   const entries = new Map<string, Entry>();
-  /** When each process last showed that it is alive. */
-  const holders = new Map<string, number>();
+  /** When each process last showed that it is alive, by both clocks. */
+  const holders = new Map<string, { readonly at: number; readonly seen: number }>();
   let stamp = 0;
 
   function isAlive(holder: string): boolean {
-    return (holders.get(holder) ?? 0) + lease > Date.now();
+    const shown = holders.get(holder);
+    return shown !== undefined && shown.at + lease > clock();
   }
 
   function isLiving({ holder, expiry }: Claim): boolean {
-    return expiry > Date.now() && (holder === null || isAlive(holder));
+    return expiry > clock() && (holder === null || isAlive(holder));
   }
 
   function lastSeen({ seen, connections }: Entry): number {
     const dead = [...connections.values()].flatMap(({ holder }) => (holder === null || isAlive(holder) ? [] : holder));
-    return Math.max(seen, ...dead.map((holder) => holders.get(holder) ?? 0));
+    return Math.max(seen, ...dead.map((holder) => holders.get(holder)?.seen ?? 0));
   }
 
   /** Drops what ran out and gives the transition, if there is one. */
@@ -57,60 +69,73 @@ export function createLocalPresenceStore(lease: number): PresenceStore {
     return [...touched].flatMap((entry) => settle(entry, false));
   }
 
+  /** @returns whether it was taken to be alive. */
+  function show(holder: string): boolean {
+    const isKnown = isAlive(holder);
+    holders.set(holder, { at: clock(), seen: Date.now() });
+    return isKnown;
+  }
+
   function take(holder: string, lifetime: number, { tenantId, actorId, connectionId, status, force }: Lease): void {
     const known = entries.get(memberOf({ tenantId, actorId }));
-    const entry = known ?? { tenantId, actorId, connections: new Map(), status: 'OFFLINE', seen: 0 };
+    const entry = known ?? { tenantId, actorId, connections: new Map(), status: 'OFFLINE', seen: 0, pausedUntil: 0 };
     if (!known) entries.set(memberOf(entry), entry);
     const held = entry.connections.get(connectionId)?.status;
     entry.seen = Date.now();
-    const expiry = entry.seen + lifetime;
+    const expiry = clock() + lifetime;
     entry.connections.set(connectionId, { status: force ? status : (held ?? status), holder, expiry });
   }
 
   return {
     async hold(holder, leases, lifetime) {
-      const isKnown = isAlive(holder);
-      holders.set(holder, Date.now());
+      const isKnown = show(holder);
       for (const each of leases) take(holder, lifetime, each);
-      return { transitions: settleAll(leases), isKnown };
+      return { ...done, transitions: settleAll(leases), isKnown };
     },
     async renew(holder) {
-      const isKnown = isAlive(holder);
-      holders.set(holder, Date.now());
-      return isKnown;
+      return { isKnown: show(holder), error: null };
     },
     async release(_holder, leases, grace) {
       for (const each of leases) {
         const entry = entries.get(memberOf(each));
         const claim = entry?.connections.get(each.connectionId);
         if (!entry || !claim) continue;
-        entry.seen = Date.now();
-        const expiry = Math.min(claim.expiry, entry.seen + grace);
+        entry.seen = Math.max(entry.seen, Date.now() - each.age);
+        const expiry = Math.min(claim.expiry, clock() - each.age + grace);
         entry.connections.set(each.connectionId, { ...claim, holder: null, expiry });
+        entry.pausedUntil = 0;
       }
-      return settleAll(leases);
+      return { ...done, transitions: settleAll(leases) };
     },
     async setStatus(actor, status) {
       for (const claim of entries.get(memberOf(actor))?.connections.values() ?? []) claim.status = status;
       return settleAll([actor]);
     },
     async read(actors) {
-      return actors.map((actor) => ({ status: entries.get(memberOf(actor))?.status ?? 'OFFLINE', stamp }));
+      const states = actors.map(
+        (actor) => ({ status: entries.get(memberOf(actor))?.status ?? 'OFFLINE', stamp }) as const,
+      );
+      return { states, error: null };
     },
     async due() {
-      return [...entries.values()].flatMap((entry): Due[] => {
+      const due = [...entries.values()].flatMap((entry): Due[] => {
         const claims = [...entry.connections.values()];
         const living = claims.filter(isLiving);
-        if (living.length > 0 && living.length === claims.length) return [];
+        if ((living.length > 0 && living.length === claims.length) || entry.pausedUntil > clock()) return [];
         const { tenantId, actorId } = entry;
-        return [{ tenantId, actorId, status: statusOf(living), seenAt: new Date(lastSeen(entry)), holder: null }];
+        const holder = claims.find((claim) => claim.holder !== null && !isAlive(claim.holder))?.holder ?? null;
+        return [{ tenantId, actorId, status: statusOf(living), seenAt: new Date(lastSeen(entry)), holder }];
       });
+      return { due, error: null };
     },
     async expire(actors) {
-      return actors.flatMap((actor) => {
+      const transitions = actors.flatMap((actor) => {
         const entry = entries.get(memberOf(actor));
-        return entry ? settle(entry, actor.mayEnd) : [];
+        if (!entry) return [];
+        if (!actor.mayEnd) entry.pausedUntil = clock() + pause;
+        return settle(entry, actor.mayEnd);
       });
+      return { ...done, transitions };
     },
   };
 }

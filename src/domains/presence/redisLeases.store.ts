@@ -10,12 +10,13 @@ import {
   renewScript,
   setStatusScript,
 } from './leaseScripts.store.ts';
-import type { ActorKey, Due, PresenceStore, Transition } from './leases.types.ts';
+import type { ActorKey, Due, Outcome, PresenceStore, Transition } from './leases.types.ts';
 import type { ConnectionStatus } from './presence.types.ts';
 import { type RedisClient, runScript, type Script } from './redisScript.store.ts';
 
 /** Over so many keys leases are spread, and with them over the nodes of a cluster. Each is a call per sweep and process. */
 const shards = 16;
+const allShards = Array.from({ length: shards }, (_, shard) => shard);
 
 /** Connections in one script, or actors: bounds for how long it blocks Redis to about a millisecond. */
 const batchSize = 200;
@@ -39,7 +40,7 @@ export function createRedisPresenceStore(
   redis: RedisClient,
   { lease, prefix = 'prosa:' }: { readonly lease: number; readonly prefix?: string },
 ): PresenceStore {
-  const keyOf = (shard: number, name: string) => `${prefix}presence:{${shard}}:${name}`;
+  const keyOf = (shard: number, name: string) => `${prefix}leases:{${shard}}:${name}`;
   const actorKey = (actor: ActorKey) => keyOf(shardOf(actor), memberOf(actor));
 
   /** Runs a script on a shard, for a process and some hashes of actors. */
@@ -55,18 +56,19 @@ export function createRedisPresenceStore(
   }
 
   /** Runs a script per shard and batch, all at once, with one argument for each actor. */
-  function forActors<A extends ActorKey>(
+  async function forActors<A extends ActorKey>(
     text: Script,
     holder: string,
     actors: readonly A[],
     first: readonly number[],
     argOf: (actor: A) => string | number,
-  ): Promise<unknown[]> {
-    return Promise.all(
-      batchesOf(actors).map(({ shard, batch }) =>
-        run(text, shard, holder, batch.map(actorKey), [...first, ...batch.map(argOf)]),
-      ),
+  ): Promise<{ answers: unknown[]; failed: A[]; error: unknown }> {
+    const batches = batchesOf(actors);
+    const settled = await Promise.allSettled(
+      batches.map(({ shard, batch }) => run(text, shard, holder, batch.map(actorKey), [...first, ...batch.map(argOf)])),
     );
+    const failed = batches.flatMap(({ batch }, index) => (settled[index]?.status === 'rejected' ? batch : []));
+    return { answers: valuesOf(settled), failed, error: errorOf(settled) };
   }
 
   /** How these actors of a shard stand who are due for the same reason. */
@@ -79,7 +81,7 @@ export function createRedisPresenceStore(
 
   return {
     async hold(holder, leases, expiry) {
-      const answers = await forActors(
+      const { answers, ...rest } = await forActors(
         holdScript,
         holder,
         leases,
@@ -87,25 +89,30 @@ export function createRedisPresenceStore(
         ({ status, force, connectionId }) => `${letterOf(status)}${force ? 1 : 0}${connectionId}`,
       );
       const held = answers.map((answer) => heldAnswer.parse(answer));
-      return {
-        transitions: held.flatMap(([, told]) => transitionsOf(told)),
-        isKnown: held.every(([known]) => known === 1),
-      };
+      const transitions = held.flatMap(([, told]) => transitionsOf(told));
+      return { ...rest, transitions, isKnown: held.every(([known]) => known === 1) };
     },
     async renew(holder) {
-      const all = Array.from({ length: shards }, (_, shard) => run(renewScript, shard, holder, [], []));
-      return (await Promise.all(all)).every((known) => known === 1);
+      const settled = await Promise.allSettled(allShards.map((shard) => run(renewScript, shard, holder, [], [])));
+      return { isKnown: valuesOf(settled).every((known) => known === 1), error: errorOf(settled) };
     },
     async release(holder, leases, grace) {
-      const answers = await forActors(releaseScript, holder, leases, [grace], ({ connectionId }) => connectionId);
-      return answers.flatMap(transitionsOf);
+      return told(
+        await forActors(
+          releaseScript,
+          holder,
+          leases,
+          [grace],
+          ({ age, connectionId }) => `${Math.round(age)}:${connectionId}`,
+        ),
+      );
     },
     async setStatus(actor, status) {
       return transitionsOf(await run(setStatusScript, shardOf(actor), nobody, [actorKey(actor)], [letterOf(status)]));
     },
     async read(actors) {
       const found = new Map<string, { status: z.infer<typeof statuses>; stamp: number }>();
-      await Promise.all(
+      const settled = await Promise.allSettled(
         batchesOf(actors).map(async ({ batch }) => {
           const [stamp, ...states] = readings.parse(await runScript(redis, readScript, batch.map(actorKey), []));
           batch.forEach((actor, index) => {
@@ -113,11 +120,12 @@ export function createRedisPresenceStore(
           });
         }),
       );
-      return actors.map((actor) => found.get(memberOf(actor)) ?? { status: 'OFFLINE', stamp: 0 });
+      const error = errorOf(settled);
+      return { error, states: actors.map((actor) => found.get(memberOf(actor)) ?? null) };
     },
     async due() {
-      const found = await Promise.all(
-        Array.from({ length: shards }, async (_, shard): Promise<Due[]> => {
+      const settled = await Promise.allSettled(
+        allShards.map(async (shard): Promise<Due[]> => {
           const [members, dead] = dueAnswer.parse(await run(dueScript, shard, nobody, [], [batchSize]));
           const due = await look(shard, null, members);
           for (const holder of dead) {
@@ -127,15 +135,19 @@ export function createRedisPresenceStore(
           return due;
         }),
       );
-      return found.flat();
+      return { due: valuesOf(settled).flat(), error: errorOf(settled) };
     },
     async expire(actors) {
-      const answers = await Promise.all(
+      const outcomes = await Promise.all(
         [...Map.groupBy(actors, ({ holder }) => holder)].map(([holder, due]) =>
-          forActors(expireScript, holder ?? nobody, due, [], ({ mayEnd }) => (mayEnd ? 1 : 0)),
+          forActors(expireScript, holder ?? nobody, due, [], ({ mayEnd }) => (mayEnd ? 1 : 0)).then(told),
         ),
       );
-      return answers.flat().flatMap(transitionsOf);
+      return {
+        transitions: outcomes.flatMap(({ transitions }) => transitions),
+        failed: outcomes.flatMap(({ failed }) => failed),
+        error: outcomes.find(({ error }) => error !== null)?.error ?? null,
+      };
     },
   };
 }
@@ -160,6 +172,19 @@ function batchesOf<A extends ActorKey>(actors: readonly A[]): { shard: number; b
       batch: all.slice(index * batchSize, (index + 1) * batchSize),
     })),
   );
+}
+
+function valuesOf<T>(settled: readonly PromiseSettledResult<T>[]): T[] {
+  return settled.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+}
+
+/** Why the first of them failed; null where none did. */
+function errorOf(settled: readonly PromiseSettledResult<unknown>[]): unknown {
+  return settled.find((each) => each.status === 'rejected')?.reason ?? null;
+}
+
+function told<A>({ answers, failed, error }: { answers: unknown[]; failed: A[]; error: unknown }): Outcome<A> {
+  return { transitions: answers.flatMap(transitionsOf), failed, error };
 }
 
 function transitionsOf(answer: unknown): Transition[] {
