@@ -41,7 +41,7 @@ export interface Outcome<A> {
 }
 
 /** Whether the store took a process to be alive: if not, what the process holds may have been given up. */
-export interface Known {
+interface Known {
   readonly isKnown: boolean;
 }
 
