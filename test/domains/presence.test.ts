@@ -82,6 +82,17 @@ describe.each([
     expect((await stateOf(other, bruno))?.status, 'the tab on the other process').toBe('ONLINE');
   });
 
+  test('R3: somebody is offline when the last of several tabs is closed, however soon after the others', async () => {
+    const process = await deploy().process();
+    const ana = await newPerson();
+    for (const tab of ['tab 1', 'tab 2', 'tab 3']) await process.presence.connect(ana, tab);
+    for (const tab of ['tab 1', 'tab 2', 'tab 3']) {
+      await process.presence.disconnect(tab);
+      await delay(times.grace / 3);
+    }
+    await untilStatus(process, ana, 'OFFLINE');
+  });
+
   test('R3: a reload does not flicker', async () => {
     const deployment = deploy();
     const [one, other] = [await deployment.process(), await deployment.process()];

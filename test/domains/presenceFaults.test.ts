@@ -176,6 +176,25 @@ test('R3: a row that somebody else has locked keeps nobody but its own person on
   await untilStatus(process, ana, 'OFFLINE');
 });
 
+test('R3: whoever leaves between the look of a sweep and its end goes offline with the next one', async () => {
+  const store = createLocalPresenceStore(times.lease);
+  const slow: PresenceStore = {
+    ...store,
+    expire: async (actors) => {
+      await delay(times.grace);
+      return store.expire(actors);
+    },
+  };
+  const process = processOver(slow, createLocalBus());
+  const ana = await newPerson();
+  await process.presence.connect(ana, 'tab 1');
+  await process.presence.connect(ana, 'tab 2');
+  await process.presence.disconnect('tab 1');
+  await delay(times.grace / 2);
+  await process.presence.disconnect('tab 2');
+  await untilStatus(process, ana, 'OFFLINE');
+});
+
 test('R3, R9: the first process that is back after an outage does not take the others for dead', async () => {
   const store = createLocalPresenceStore(times.lease);
   const bus = createLocalBus();
@@ -184,6 +203,9 @@ test('R3, R9: the first process that is back after an outage does not take the o
   const [ana, bruno] = [await newPerson(), await newPerson()];
   await one.presence.connect(ana, 'ana');
   await other.presence.connect(bruno, 'bruno');
+  // Also where a tab on the first one has just been closed.
+  await one.presence.connect(bruno, 'bruno, here');
+  await one.presence.disconnect('bruno, here');
   const [goOn, follow] = [one.pause(), other.pause()];
   await delay(times.lease * 1.2);
   goOn();

@@ -94,7 +94,7 @@ describe.each([
     await store.release('b', closed([stranger, ana]), 0);
     const due = await dueOf(store, [stranger]);
     expect(due.map(({ status }) => status)).toEqual(['OFFLINE']);
-    expect((await store.expire(due.map((each) => ({ ...each, mayEnd: false })))).transitions).toEqual([]);
+    expect((await store.expire(due.map((each) => ({ ...each, pause: 60_000 })))).transitions).toEqual([]);
     expect(await dueOf(store, [stranger]), 'not for a minute').toEqual([]);
     expect(await endAll(store, [ana])).toEqual(['OFFLINE']);
     expect((await store.read([stranger])).states.map((state) => state?.status)).toEqual(['ONLINE']);
@@ -137,7 +137,7 @@ test('R3, R9: a part of Redis that does not answer keeps nobody of the others', 
   expect(released.failed).toHaveLength(away.length);
   const { due, error } = await store.due();
   expect(error).toMatchObject({ message: 'that node is away' });
-  const ended = await store.expire(due.map((each) => ({ ...each, mayEnd: true })));
+  const ended = await store.expire(due.map((each) => ({ ...each, pause: null })));
   expect(ended.transitions.map(({ status }) => status)).toEqual(others.map(() => 'OFFLINE'));
 });
 
@@ -171,6 +171,6 @@ async function dueOf(store: PresenceStore, actors: readonly ActorKey[]): Promise
 /** Lets those of them end who are due. @returns what they became. */
 async function endAll(store: PresenceStore, actors: readonly ActorKey[]): Promise<string[]> {
   const due = await dueOf(store, actors);
-  const { transitions } = await store.expire(due.map((each) => ({ ...each, mayEnd: true })));
+  const { transitions } = await store.expire(due.map((each) => ({ ...each, pause: null })));
   return transitions.map(({ status }) => status);
 }

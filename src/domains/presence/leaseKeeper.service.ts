@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../../kernel/logger.ts';
 import type { ActorKey, Closed, Lease, PresenceStore, Transition } from './leases.types.ts';
 import type { PresenceTimes } from './presence.rules.ts';
@@ -6,6 +7,9 @@ import type { ConnectionStatus } from './presence.types.ts';
 
 /** Parts of a process's connections that are held again one after the other, so that no moment has all of them to do. */
 const parts = 16;
+
+/** How long is waited for the store at most, in milliseconds, where somebody waits for this. */
+const patience = 2_000;
 
 interface OwnLease extends Lease {
   readonly part: number;
@@ -30,6 +34,8 @@ export interface LeaseKeeper {
    * either, as after an outage or when its clock was set. They are given the time to show themselves.
    */
   mayEndOthers(): Promise<boolean>;
+  /** False for that time. */
+  isSure(): boolean;
   /** Closes all connections, and waits until the store knows. */
   stop(): Promise<void>;
 }
@@ -50,6 +56,7 @@ export function createLeaseKeeper(deps: {
    */
   let holder = randomUUID();
   let unsureUntil = 0;
+  let owing = false;
   let nextPart = 0;
   let turn = 0;
 
@@ -88,7 +95,7 @@ export function createLeaseKeeper(deps: {
       }
     }
     if (outcome.error !== null) failed(outcome.error);
-    if (!outcome.isKnown && as === holder) void holdAll();
+    if (!outcome.isKnown && as === holder) doubt();
   }
 
   async function release(closed: readonly (Closed & { readonly closedAt: number })[]): Promise<void> {
@@ -119,9 +126,9 @@ export function createLeaseKeeper(deps: {
   }
 
   /** @returns false where the store did not take the process to be alive. */
-  async function show(): Promise<boolean> {
+  async function show(as: string): Promise<boolean> {
     try {
-      const { isKnown, error } = await store.renew(holder);
+      const { isKnown, error } = await store.renew(as);
       if (error !== null) failed(error);
       return isKnown;
     } catch (error) {
@@ -130,18 +137,40 @@ export function createLeaseKeeper(deps: {
     }
   }
 
+  let introduced: Promise<unknown> | null = null;
+
+  /** The first time, that it is not known means nothing. */
+  function introduce(): Promise<unknown> {
+    introduced ??= show(holder);
+    return introduced;
+  }
+
   async function renew(): Promise<boolean> {
+    await introduce();
     const as = holder;
-    const isKnown = await show();
-    if (!isKnown && as === holder) void holdAll();
+    const isKnown = await show(as);
+    if (as === holder && (owing || !isKnown)) doubt();
     return isKnown;
   }
 
+  /** The store may lack what this process holds. Where that comes again and again it is made good with a later renewal. */
+  function doubt(): void {
+    owing = !isSure();
+    if (!owing) void holdAll();
+  }
+
+  function isSure(): boolean {
+    return performance.now() >= unsureUntil;
+  }
+
   async function holdAll(): Promise<void> {
+    const before = holder;
     holder = randomUUID();
+    owing = false;
     unsureUntil = performance.now() + times.renewal * 1.5;
-    // Before anything is held, so that the store knows by then who holds it.
-    await show();
+    // Before anything is held, so that the store knows by then who holds it. And once more by the name before, under which
+    // everything stands until it is held again.
+    await Promise.all([show(holder), show(before)]);
     for (const id of leases.keys()) changes.set(id, 'hold');
     await flush();
   }
@@ -160,7 +189,6 @@ export function createLeaseKeeper(deps: {
     changes.set(connectionId, { tenantId, actorId, connectionId, closedAt: performance.now() });
   }
 
-  const introduced = show();
   const timers = [
     setInterval(() => void renew(), times.renewal),
     setInterval(holdPart, times.holding),
@@ -175,7 +203,7 @@ export function createLeaseKeeper(deps: {
       nextPart = (nextPart + 1) % parts;
       leases.set(lease.connectionId, { ...lease, status: 'ONLINE', force: false, part: nextPart });
       changes.set(lease.connectionId, 'hold');
-      await introduced;
+      await introduce();
       await flush();
     },
     async close(connectionId) {
@@ -187,7 +215,7 @@ export function createLeaseKeeper(deps: {
       if (held?.tenantId !== tenantId || held.actorId !== actorId) return;
       leases.set(connectionId, { ...held, status, force: true });
       changes.set(connectionId, 'hold');
-      await flush();
+      await orLater(flush());
     },
     assume({ tenantId, actorId }, status) {
       for (const [id, lease] of leases) {
@@ -197,12 +225,20 @@ export function createLeaseKeeper(deps: {
     holdAll,
     async mayEndOthers() {
       // Asked before the time is looked at: another call may just have found that it was not known.
-      return (await renew()) && performance.now() >= unsureUntil;
+      return (await renew()) && isSure();
     },
+    isSure,
     async stop() {
       for (const timer of timers) clearInterval(timer);
       for (const id of [...leases.keys()]) close(id);
-      if (changes.size > 0) await flush();
+      await orLater(changes.size > 0 ? flush() : sending);
     },
   };
+}
+
+/** Waits, but not for a store that hangs. */
+async function orLater(work: Promise<void>): Promise<void> {
+  const waiting = new AbortController();
+  const enough = delay(patience, undefined, { signal: waiting.signal }).catch(() => undefined);
+  await Promise.race([work, enough]).finally(() => waiting.abort());
 }

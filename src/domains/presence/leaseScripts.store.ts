@@ -25,7 +25,7 @@ end
 local function isAlive(holder) return lastShown(holder) + patience > now end
 local function look(key)
   local fields = redis.call('HGETALL', key)
-  local seen = { before = 'OFFLINE', state = 'OFFLINE', seen = 0, dead = {}, mine = false }
+  local seen = { before = 'OFFLINE', state = 'OFFLINE', seen = 0, dead = {}, mine = false, orphaned = 0 }
   for i = 1, #fields, 2 do
     local name, value = fields[i], fields[i + 1]
     if name == 'state' then seen.before = value
@@ -41,7 +41,10 @@ local function look(key)
         if not seen.first or expiry < seen.first then seen.first = expiry end
       else
         table.insert(seen.dead, name)
-        if held and not isAlive(holder) then seen.seen = math.max(seen.seen, lastShown(holder)) end
+        if held and not isAlive(holder) then
+          seen.orphaned = 1
+          seen.seen = math.max(seen.seen, lastShown(holder))
+        end
       end
     end
   end
@@ -144,18 +147,18 @@ if isAlive(process) then return {} end
 if redis.call('SCARD', KEYS[3]) == 0 then redis.call('ZREM', KEYS[2], process) end
 return redis.call('SRANDMEMBER', KEYS[3], ARGV[3])`);
 
-/** The actors' members follow the process in ARGV. */
+/** The actors' members follow the process in ARGV. Tells of each also whether one of its connections is of a dead process. */
 export const lookScript = script(`${prelude}
 for i = 4, #KEYS do
   local seen = look(KEYS[i])
-  table.insert(told, { ARGV[i - 1], seen.state, text(seen.seen), stamp })
+  table.insert(told, { ARGV[i - 1], seen.state, text(seen.seen), stamp, seen.orphaned })
 end
 return told`);
 
-/**
- * For each actor whether it may end (1 or 0). Who may not, perhaps never, is not due for a minute: others are not to wait for
- * those who are looked at in vain.
- */
+/** For each actor in how many milliseconds it is due again, or `end` where it may end. */
 export const expireScript = script(`${prelude}
-for i = 4, #KEYS do settle(KEYS[i], ARGV[i - 1] == '1', 60000) end
+for i = 4, #KEYS do
+  local pause = tonumber(ARGV[i - 1])
+  settle(KEYS[i], not pause, pause)
+end
 return told`);

@@ -27,8 +27,16 @@ export interface Due extends ActorKey {
   /** What the state will be. */
   readonly status: PresenceStatus;
   readonly seenAt: Date;
-  /** The process that died with its connections; null where they were let go. */
+  /** The process by whose death it was found; null where it was found by the time of a connection. */
   readonly holder: string | null;
+  /** Whether a connection is of a process that is taken for dead. */
+  readonly isOrphaned: boolean;
+}
+
+/** What becomes of an actor who is due. */
+export interface Expiring extends Due {
+  /** Null: the last lease too may be dropped. Else it is kept, and the actor is due again in so many milliseconds. */
+  readonly pause: number | null;
 }
 
 /** What came of a call: it is done in parts, on several nodes perhaps, of which some may have failed. */
@@ -73,6 +81,6 @@ export interface PresenceStore {
   }>;
   /** Actors of whose leases one or more ran out; some hundreds at most. Changes nothing of theirs. */
   due(): Promise<{ readonly due: readonly Due[]; readonly error: unknown }>;
-  /** Drops the leases that ran out. An actor's last one only with `mayEnd`; without, the actor is not due for a minute. */
-  expire(actors: readonly (Due & { readonly mayEnd: boolean })[]): Promise<Outcome<Due>>;
+  /** Drops the leases that ran out. */
+  expire(actors: readonly Expiring[]): Promise<Outcome<Due>>;
 }

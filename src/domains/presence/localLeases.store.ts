@@ -20,9 +20,6 @@ interface Entry extends ActorKey {
 /** Milliseconds of a clock that is never set: the machine's may be, and then everybody would be gone at once. */
 const clock = () => performance.now();
 
-/** Who may not end is not due for so long. */
-const pause = 60_000;
-
 const done = { failed: [], error: null } as const;
 
 /**
@@ -42,6 +39,10 @@ export function createLocalPresenceStore(lease: number): PresenceStore {
 
   function isLiving({ holder, expiry }: Claim): boolean {
     return expiry > clock() && (holder === null || isAlive(holder));
+  }
+
+  function isPresent({ connections }: Entry): boolean {
+    return [...connections.values()].some(isLiving);
   }
 
   function lastSeen({ seen, connections }: Entry): number {
@@ -123,8 +124,9 @@ export function createLocalPresenceStore(lease: number): PresenceStore {
         const living = claims.filter(isLiving);
         if ((living.length > 0 && living.length === claims.length) || entry.pausedUntil > clock()) return [];
         const { tenantId, actorId } = entry;
-        const holder = claims.find((claim) => claim.holder !== null && !isAlive(claim.holder))?.holder ?? null;
-        return [{ tenantId, actorId, status: statusOf(living), seenAt: new Date(lastSeen(entry)), holder }];
+        const isOrphaned = claims.some(({ holder }) => holder !== null && !isAlive(holder));
+        const seenAt = new Date(lastSeen(entry));
+        return [{ tenantId, actorId, status: statusOf(living), seenAt, holder: null, isOrphaned }];
       });
       return { due, error: null };
     },
@@ -132,8 +134,9 @@ export function createLocalPresenceStore(lease: number): PresenceStore {
       const transitions = actors.flatMap((actor) => {
         const entry = entries.get(memberOf(actor));
         if (!entry) return [];
-        if (!actor.mayEnd) entry.pausedUntil = clock() + pause;
-        return settle(entry, actor.mayEnd);
+        const told = settle(entry, actor.pause === null);
+        if (actor.pause !== null && !isPresent(entry)) entry.pausedUntil = clock() + actor.pause;
+        return told;
       });
       return { ...done, transitions };
     },

@@ -2,11 +2,18 @@ import type { Database } from '../../db/database.ts';
 import type { Bus } from '../../events/bus.ts';
 import type { Logger } from '../../kernel/logger.ts';
 import { createLeaseKeeper } from './leaseKeeper.service.ts';
-import type { ActorKey, Due, PresenceStore, Transition } from './leases.types.ts';
+import type { ActorKey, Due, Expiring, PresenceStore, Transition } from './leases.types.ts';
 import { forgetUnknownAfter, type PresenceTimes, presenceTimes } from './presence.rules.ts';
 import { readLastSeen, saveLastSeen } from './presence.store.ts';
 import type { Presence, PresenceState } from './presence.types.ts';
 import { createWatching, encodeChange, type Observation, presenceChannel } from './watching.service.ts';
+
+/**
+ * In milliseconds, when those are looked at again whose row is locked, and who are not in this database: others are not to
+ * wait for those who are looked at in vain.
+ */
+const lockedFor = 2_000;
+const unknownFor = 60_000;
 
 /** A process's part in who is present: keeps its leases, ends those that ran out anywhere, and tells its watchers. */
 export function createPresence(deps: {
@@ -29,11 +36,10 @@ export function createPresence(deps: {
   }
 
   /**
-   * Who of these may lose their last lease, and who may not for now; the others are left as they are. First the time is
-   * written, then the state changes: whoever dies in between leaves it to the next sweep. Other processes may do the same
+   * Who of these may lose their last lease, and when to look at the others again. First the time is written, then the state changes: whoever dies in between leaves it to the next sweep. Other processes may do the same
    * just now; the store lets one of them make the change, which then tells it.
    */
-  async function decided(due: readonly Due[]): Promise<(Due & { readonly mayEnd: boolean })[]> {
+  async function decided(due: readonly Due[]): Promise<Expiring[]> {
     const ending = due.filter(({ status }) => status === 'OFFLINE');
     const rows = await saveLastSeen(
       database,
@@ -41,18 +47,20 @@ export function createPresence(deps: {
     );
     const isSaved = new Map(rows.map((row) => [keyOf(row), row.isSaved]));
     const forgotten = Date.now() - forgetUnknownAfter;
-    return due.flatMap((each) => {
+    return due.map((each) => {
+      // Whoever is still there may be gone by now: then this is for the next sweep.
+      if (each.status !== 'OFFLINE') return { ...each, pause: 0 };
       const known = isSaved.get(keyOf(each));
-      if (known === false) return [];
+      if (known === false) return { ...each, pause: lockedFor };
       // Who is not in this database is left to the processes of the one that it belongs to.
-      return [{ ...each, mayEnd: known === true || each.seenAt.getTime() < forgotten }];
+      return { ...each, pause: known || each.seenAt.getTime() < forgotten ? null : unknownFor };
     });
   }
 
   async function sweep(): Promise<void> {
     const found = await store.due();
-    const dying = found.due.some(({ holder }) => holder !== null);
-    const due = dying && !(await keeper.mayEndOthers()) ? found.due.filter(({ holder }) => !holder) : found.due;
+    const spared = found.due.some(({ isOrphaned }) => isOrphaned) && !(await keeper.mayEndOthers());
+    const due = spared ? found.due.filter(({ isOrphaned }) => !isOrphaned) : found.due;
     const outcome = due.length > 0 ? await store.expire(await decided(due)) : null;
     if (outcome) tell(outcome.transitions);
     const error = found.error ?? outcome?.error ?? null;
@@ -73,7 +81,11 @@ export function createPresence(deps: {
     if (found.error !== null) log.warn({ err: found.error }, 'presence could not be read: showing what was last known');
     const states = actorIds.flatMap((actorId, index) => {
       const state = found.states[index];
-      return state ? [{ actorId, ...state }] : [];
+      if (!state) return [];
+      // After an outage others may only be about to hold their connections again.
+      const lost = state.status === 'OFFLINE' && !keeper.isSure();
+      const before = lost ? watching.lastKnown(tenantId, actorId) : undefined;
+      return before && before.status !== 'OFFLINE' ? [] : [{ actorId, ...state }];
     });
     const offline = states.filter(({ status }) => status === 'OFFLINE').map(({ actorId }) => actorId);
     const seen = await readLastSeen(database.forTenant(tenantId), offline);

@@ -26,6 +26,7 @@ const nobody = '';
 
 const statuses = z.enum(['ONLINE', 'AWAY', 'OFFLINE']);
 const rows = z.array(z.tuple([z.string(), statuses, z.coerce.number(), z.coerce.number()]));
+const looks = z.array(z.tuple([z.string(), statuses, z.coerce.number(), z.coerce.number(), z.number()]));
 const heldAnswer = z.tuple([z.number(), rows]);
 const readings = z.tuple([z.coerce.number()], statuses);
 const names = z.array(z.string());
@@ -75,8 +76,10 @@ export function createRedisPresenceStore(
   async function look(shard: number, holder: string | null, members: readonly string[]): Promise<Due[]> {
     if (members.length === 0) return [];
     const keys = members.map((member) => keyOf(shard, member));
-    const answer = await run(lookScript, shard, nobody, keys, members);
-    return transitionsOf(answer).map((seen) => ({ ...seen, holder }));
+    const answer = looks.parse(await run(lookScript, shard, nobody, keys, members));
+    return answer.map(([member, status, seen, _stamp, orphaned]) => {
+      return { ...actorOf(member), status, seenAt: new Date(seen), holder, isOrphaned: orphaned === 1 };
+    });
   }
 
   return {
@@ -140,7 +143,7 @@ export function createRedisPresenceStore(
     async expire(actors) {
       const outcomes = await Promise.all(
         [...Map.groupBy(actors, ({ holder }) => holder)].map(([holder, due]) =>
-          forActors(expireScript, holder ?? nobody, due, [], ({ mayEnd }) => (mayEnd ? 1 : 0)).then(told),
+          forActors(expireScript, holder ?? nobody, due, [], ({ pause }) => pause ?? 'end').then(told),
         ),
       );
       return {
@@ -154,6 +157,11 @@ export function createRedisPresenceStore(
 
 function memberOf({ tenantId, actorId }: ActorKey): string {
   return `${tenantId}:${actorId}`;
+}
+
+function actorOf(member: string): ActorKey {
+  const [tenantId = '', actorId = ''] = member.split(':');
+  return { tenantId, actorId };
 }
 
 /** By the last digit of the id, which is random in a UUIDv7. */
@@ -189,7 +197,6 @@ function told<A>({ answers, failed, error }: { answers: unknown[]; failed: A[]; 
 
 function transitionsOf(answer: unknown): Transition[] {
   return rows.parse(answer).map(([member, status, seen, stamp]) => {
-    const [tenantId = '', actorId = ''] = member.split(':');
-    return { tenantId, actorId, status, seenAt: new Date(seen), stamp };
+    return { ...actorOf(member), status, seenAt: new Date(seen), stamp };
   });
 }
