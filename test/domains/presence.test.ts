@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { PresenceStore } from '../../src/domains/presence/leases.types.ts';
 import { createLocalPresenceStore } from '../../src/domains/presence/localLeases.store.ts';
+import { encodeChange, presenceChannel } from '../../src/domains/presence/watching.service.ts';
 import { createLocalBus } from '../../src/events/localBus.ts';
 import {
   inProcess,
@@ -199,6 +200,28 @@ describe.each([
     await delay(200);
     await process.presence.disconnect('ana');
     await untilSeen(seen, ['ana:OFFLINE', 'ana:ONLINE', 'ana:OFFLINE']);
+  });
+
+  test('R3: a watcher is told what is newer, by a clock that may be set back', async () => {
+    const deployment = deploy();
+    const process = await deployment.process();
+    const ana = await newPerson();
+    const seen = recorded(process.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
+    await untilSeen(seen, ['ana:OFFLINE']);
+    const tell = (status: 'ONLINE' | 'AWAY', stamp: number) =>
+      process.publish(
+        presenceChannel(ana.tenantId),
+        encodeChange({ actorId: ana.id, status, lastSeenAt: null, stamp }),
+      );
+    const now = Date.now() * 2_000;
+    tell('AWAY', now);
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:AWAY']);
+    tell('ONLINE', now - 5_000_000);
+    tell('ONLINE', now - 3_600_000_000);
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:AWAY', 'ana:ONLINE']);
+    tell('AWAY', now - 3_605_000_000);
+    tell('AWAY', now - 3_599_000_000);
+    await untilSeen(seen, ['ana:OFFLINE', 'ana:AWAY', 'ana:ONLINE', 'ana:AWAY']);
   });
 
   test('R3: a watcher finds out what was not told while its bus was away', async () => {

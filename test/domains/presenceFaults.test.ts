@@ -33,13 +33,20 @@ test('R3: while Redis is away what was known stays, and leases are renewed when 
   await one.presence.connect(ana, 'ana');
   const seen = recorded(other.presence.watch(ana.tenantId, [ana.id]), { [ana.id]: 'ana' });
   await untilSeen(seen, ['ana:ONLINE']);
+  const bruno = await newPerson();
+  await one.presence.connect(bruno, 'bruno');
   await redis.kill();
+  const leftAt = Date.now();
+  await one.presence.disconnect('bruno');
   await one.presence.setStatus(ana, 'ana', 'AWAY');
   await one.presence.connect(await newPerson(), 'meanwhile');
   expect((await stateOf(other, ana))?.status, 'the last known').toBe('ONLINE');
   await redis.restart();
   await untilStatus(other, ana, 'AWAY');
   await waitFor('the watcher to be told', () => seen.at(-1) === 'ana:AWAY');
+  await waitFor('what is known of one who left meanwhile', async () => (await lastSeen(bruno)) !== null);
+  expect(Math.abs(((await lastSeen(bruno))?.getTime() ?? 0) - leftAt)).toBeLessThan(times.grace);
+  await untilStatus(other, bruno, 'OFFLINE');
 });
 
 test('R3: what Redis lost of single connections comes back', async () => {

@@ -61,6 +61,8 @@ export interface Process {
   readonly presence: Presence;
   /** Everything that it published. */
   readonly published: string[];
+  /** Publishes a text as a process does. */
+  publish(channel: string, payload: string): void;
   /** As after a broken connection to the bus. */
   reconnect(): void;
   /** Its calls to the store do not come through. @returns what lets them, and those that come after. */
@@ -128,6 +130,7 @@ export function processOver(store: PresenceStore, bus: Bus, options: Options = {
   return {
     presence,
     published,
+    publish: (channel, payload) => bus.publish(channel, payload),
     reconnect() {
       for (const callback of callbacks) callback();
     },

@@ -13,6 +13,8 @@ const patience = 2_000;
 
 interface OwnLease extends Lease {
   readonly part: number;
+  /** Whether the store was asked to hold it. */
+  isTold: boolean;
 }
 
 /** What the store has to be told of a connection: that it is held, or since when it is closed (by `performance.now()`). */
@@ -85,6 +87,7 @@ export function createLeaseKeeper(deps: {
   async function hold(held: readonly OwnLease[]): Promise<void> {
     if (held.length === 0) return;
     const as = holder;
+    for (const lease of held) lease.isTold = true;
     const outcome = await store.hold(as, held, times.expiry);
     tell(outcome.transitions);
     const again = new Set<Lease>(outcome.failed);
@@ -186,7 +189,8 @@ export function createLeaseKeeper(deps: {
     if (!lease) return;
     const { tenantId, actorId } = lease;
     leases.delete(connectionId);
-    changes.set(connectionId, { tenantId, actorId, connectionId, closedAt: performance.now() });
+    if (!lease.isTold) changes.delete(connectionId);
+    else changes.set(connectionId, { tenantId, actorId, connectionId, closedAt: performance.now() });
   }
 
   const timers = [
@@ -201,7 +205,7 @@ export function createLeaseKeeper(deps: {
   return {
     async open(lease) {
       nextPart = (nextPart + 1) % parts;
-      leases.set(lease.connectionId, { ...lease, status: 'ONLINE', force: false, part: nextPart });
+      leases.set(lease.connectionId, { ...lease, status: 'ONLINE', force: false, part: nextPart, isTold: false });
       changes.set(lease.connectionId, 'hold');
       await introduce();
       await flush();

@@ -107,12 +107,11 @@ for i = 4, #KEYS do
   local age, connection = string.match(ARGV[i], '^(%d+):(.*)$')
   local field, closed = 'c:' .. connection, now - age
   local held = redis.call('HGET', KEYS[i], field)
-  if held then
-    local letter, expiry = string.match(held, '^(.)(%d+)')
-    expiry = math.min(tonumber(expiry), closed + ARGV[3])
-    local seen = math.max(tonumber(redis.call('HGET', KEYS[i], 'seen') or 0), closed)
-    redis.call('HSET', KEYS[i], field, letter .. text(expiry) .. '@', 'seen', text(seen))
-  end
+  -- One that was lost meanwhile is made good: else nobody would learn when its actor was last seen.
+  local letter, expiry = string.match(held or '', '^(.)(%d+)')
+  expiry = math.min(tonumber(expiry) or math.huge, closed + ARGV[3])
+  local seen = math.max(tonumber(redis.call('HGET', KEYS[i], 'seen') or 0), closed)
+  redis.call('HSET', KEYS[i], field, (letter or 'O') .. text(expiry) .. '@', 'seen', text(seen))
 end
 settleAll()
 return told`);

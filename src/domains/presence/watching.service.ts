@@ -49,6 +49,9 @@ export function presenceChannel(tenantId: string): string {
   return `presence:${tenantId}`;
 }
 
+/** Microseconds by which a hint may come late. What is older than that is not late: the clock of the store was set back. */
+const lateAtMost = 60_000_000;
+
 /** Actors that are read at once. */
 const readSize = 500;
 
@@ -76,7 +79,7 @@ export function createWatching(deps: {
     const watchers = tenant.watchers.get(state.actorId);
     if (!watchers) return;
     const known = tenant.known.get(state.actorId);
-    if (known && observation.stamp < known.stamp) return;
+    if (known && observation.stamp < known.stamp && known.stamp - observation.stamp < lateAtMost) return;
     tenant.known.set(state.actorId, observation);
     if (known && isSame(known, state)) return;
     for (const watcher of watchers) watcher.offer(state);
