@@ -202,7 +202,7 @@ test('R3: whoever leaves between the look of a sweep and its end goes offline wi
   await untilStatus(process, ana, 'OFFLINE');
 });
 
-test('R3, R9: the first process that is back after an outage does not take the others for dead', async () => {
+test('R3, R9: whoever is first after an outage, or has just come, does not take the others for dead', async () => {
   const store = createLocalPresenceStore(times.lease);
   const bus = createLocalBus();
   const slower = { ...times, renewal: 400 };
@@ -215,10 +215,12 @@ test('R3, R9: the first process that is back after an outage does not take the o
   await one.presence.disconnect('bruno, here');
   const [goOn, follow] = [one.pause(), other.pause()];
   await delay(times.lease * 1.2);
+  const fresh = processOver(store, bus, { times: slower });
+  await delay(times.sweep * 3);
   goOn();
   await delay(slower.renewal / 2);
   follow();
   await delay(slower.renewal * 3);
-  expect(publishedOf(ana, one, other)).toHaveLength(1);
-  expect(publishedOf(bruno, one, other)).toHaveLength(1);
+  expect(publishedOf(ana, one, other, fresh)).toHaveLength(1);
+  expect(publishedOf(bruno, one, other, fresh)).toHaveLength(1);
 });

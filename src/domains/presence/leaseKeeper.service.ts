@@ -32,8 +32,8 @@ export interface LeaseKeeper {
   /** All connections are held anew, by a process that the store does not know yet. */
   holdAll(): Promise<void>;
   /**
-   * Whether others that seem to have died are to be taken for dead: not while the store has just not known this process
-   * either, as after an outage or when its clock was set. They are given the time to show themselves.
+   * Whether others that seem to have died are to be taken for dead: not while this process has just come, or the store has
+   * just not known it either, as after an outage or when its clock was set. They are given the time to show themselves.
    */
   mayEndOthers(): Promise<boolean>;
   /** False for that time. */
@@ -142,10 +142,16 @@ export function createLeaseKeeper(deps: {
 
   let introduced: Promise<unknown> | null = null;
 
-  /** The first time, that it is not known means nothing. */
+  /** The first time, that it is not known means nothing; but whoever has just come knows nothing of an outage before. */
   function introduce(): Promise<unknown> {
-    introduced ??= show(holder);
+    if (introduced !== null) return introduced;
+    beUnsure();
+    introduced = show(holder);
     return introduced;
+  }
+
+  function beUnsure(): void {
+    unsureUntil = performance.now() + times.renewal * 1.5;
   }
 
   async function renew(): Promise<boolean> {
@@ -170,7 +176,7 @@ export function createLeaseKeeper(deps: {
     const before = holder;
     holder = randomUUID();
     owing = false;
-    unsureUntil = performance.now() + times.renewal * 1.5;
+    beUnsure();
     // Before anything is held, so that the store knows by then who holds it. And once more by the name before, under which
     // everything stands until it is held again.
     await Promise.all([show(holder), show(before)]);
