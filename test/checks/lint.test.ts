@@ -9,9 +9,12 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const scratch = mkdtempSync(path.join(tmpdir(), 'lint-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
+/** Allowed in what Prisma generates, and nowhere else. */
+const generated = 'export default {} as any\n';
+
 test.each([
   ['format', 'src/kernel/a.ts', 'export const a = "double quotes"\n'],
-  ['lint/suspicious/noExplicitAny', 'src/kernel/a.ts', 'export const a = (x: any): string => String(x);\n'],
+  ['lint/suspicious/noExplicitAny', 'src/kernel/a.ts', generated],
   ['lint/style/noDefaultExport', 'src/kernel/a.ts', 'export default 1;\n'],
   ['lint/style/noNonNullAssertion', 'src/kernel/a.ts', 'export const a = (x?: string): string => x!;\n'],
   ['lint/style/noProcessEnv', 'src/kernel/a.ts', 'export const a = process.env.HOME;\n'],
@@ -38,7 +41,7 @@ test.each([
 test('what the house does passes', () => {
   const { status, output } = lint({
     'src/config.ts': 'export const home = process.env.HOME;\n',
-    'src/db/generated/client.ts': 'export default {} as any\n',
+    'src/db/generated/client.ts': generated,
     '.config/tool.ts': 'export default { home: process.env.HOME };\n',
     'src/kernel/a.ts': "import type { B } from './b.ts';\n\nexport const a = (b: B): B => b;\n",
   });
