@@ -150,7 +150,7 @@ return redis.call('SRANDMEMBER', KEYS[3], ARGV[3])`);
 export const lookScript = script(`${prelude}
 for i = 4, #KEYS do
   local seen = look(KEYS[i])
-  table.insert(told, { ARGV[i - 1], seen.state, text(seen.seen), stamp, seen.orphaned })
+  table.insert(told, { ARGV[i - 1], seen.state, text(seen.seen), seen.orphaned })
 end
 return told`);
 

@@ -26,7 +26,7 @@ const nobody = '';
 
 const statuses = z.enum(['ONLINE', 'AWAY', 'OFFLINE']);
 const rows = z.array(z.tuple([z.string(), statuses, z.coerce.number(), z.coerce.number()]));
-const looks = z.array(z.tuple([z.string(), statuses, z.coerce.number(), z.coerce.number(), z.number()]));
+const looks = z.array(z.tuple([z.string(), statuses, z.coerce.number(), z.number()]));
 const heldAnswer = z.tuple([z.number(), rows]);
 const readings = z.tuple([z.coerce.number()], statuses);
 const names = z.array(z.string());
@@ -77,7 +77,7 @@ export function createRedisPresenceStore(
     if (members.length === 0) return [];
     const keys = members.map((member) => keyOf(shard, member));
     const answer = looks.parse(await run(lookScript, shard, nobody, keys, members));
-    return answer.map(([member, status, seen, _stamp, orphaned]) => {
+    return answer.map(([member, status, seen, orphaned]) => {
       return { ...actorOf(member), status, seenAt: new Date(seen), holder, isOrphaned: orphaned === 1 };
     });
   }
