@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
+import { type Handle, handleOf, writeBytes, writeText } from './directWrite.ts';
 
 /**
  * Text messages as the frames of RFC 6455, made here because `ws` would make each of them anew: what the subscribers of an
@@ -69,15 +70,14 @@ class Frames {
    * As a raw server writes one buffer to all. What the system takes at once it has copied when the write returns: then the
    * bytes may become those of the next socket. What it does not take is this socket's from then on.
    */
-  write(network: Socket, id: string): void {
+  write(network: Socket, handle: Handle | null, id: string): void {
     if (this.length > gatherAtMost) {
-      network.write(this.textOf(id), 'latin1');
+      writeText(network, handle, this.textOf(id));
       return;
     }
     if (this.#bytes) this.#bytes.write(id, this.#start.length, 'latin1');
     else this.#bytes = Buffer.from(this.textOf(id), 'latin1');
-    network.write(this.#bytes);
-    if (network.writableLength > 0) this.#bytes = null;
+    if (!writeBytes(network, handle, this.#bytes)) this.#bytes = null;
   }
 }
 
@@ -163,6 +163,7 @@ export type Gatherer = ReturnType<typeof createGatherer>;
 export class FrameWriter {
   readonly #socket: WebSocket;
   readonly #network: Socket;
+  readonly #handle: Handle | null;
   readonly #gatherer: Gatherer;
   /** Bytes that may wait in the process before its operations are made to. */
   readonly #limit: number;
@@ -173,6 +174,7 @@ export class FrameWriter {
   constructor(socket: WebSocket, network: Socket, gatherer: Gatherer, limit: number) {
     this.#socket = socket;
     this.#network = network;
+    this.#handle = handleOf(network);
     this.#gatherer = gatherer;
     this.#limit = limit;
   }
@@ -202,13 +204,13 @@ export class FrameWriter {
       this.#gatherer.add(this);
     } else {
       this.#wrote(now);
-      frames.write(this.#network, id);
+      frames.write(this.#network, this.#handle, id);
     }
     return true;
   }
 
   ping(): void {
-    this.#network.write(pingFrame);
+    writeBytes(this.#network, this.#handle, pingFrame);
   }
 
   /** Calls back when the network has taken everything. @returns false when it has nothing to take that would be worth it. */
@@ -225,7 +227,7 @@ export class FrameWriter {
     this.#gathered = '';
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.#wrote(this.#gatherer.now());
-    this.#network.write(frames, 'latin1');
+    writeText(this.#network, this.#handle, frames);
   }
 
   #wrote(now: number): void {

@@ -1,7 +1,8 @@
 import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, type Socket } from 'node:net';
+import { type AddressInfo, connect, Socket } from 'node:net';
 import { afterAll, describe, expect, test, vi } from 'vitest';
 import { type WebSocket, WebSocketServer } from 'ws';
+import { handleOf } from '../../src/transport/directWrite.ts';
 import { bytesOf, createGatherer, FrameWriter } from '../../src/transport/frames.ts';
 import { waitFor } from '../support/waiting.ts';
 
@@ -14,8 +15,14 @@ afterAll(() => {
 
 const gatherer = createGatherer();
 
-/** A socket as a server has it, and all bytes that its client got after the handshake. */
-async function open(limit = 1_000_000) {
+/** A socket that is not known to be the plain one: as with TLS, all goes through its stream. */
+class OtherSocket extends Socket {}
+
+/**
+ * A socket as a server has it, and all bytes that its client got after the handshake.
+ * @param direct whether it may be written to past its stream.
+ */
+async function openSocket(direct: boolean, limit = 1_000_000) {
   const server = createServer();
   servers.push(server);
   const sockets = new WebSocketServer({ server, perMessageDeflate: false });
@@ -34,6 +41,8 @@ async function open(limit = 1_000_000) {
       `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
   );
   const { socket, network } = await opened;
+  if (!direct) Object.setPrototypeOf(network, OtherSocket.prototype);
+  expect(handleOf(network) !== null).toBe(direct);
   const body = () => received.subarray(received.indexOf('\r\n\r\n') + 4);
   await waitFor('the handshake', () => received.includes('\r\n\r\n'));
   return {
@@ -75,7 +84,12 @@ function messagesIn(bytes: Buffer): (string | number)[] {
   return messages;
 }
 
-describe('R2 frames of shared results', () => {
+describe.each([
+  ['past the stream', true],
+  ['through the stream', false],
+])('R2 frames of shared results, written %s,', (_way, direct) => {
+  const open = (limit?: number) => openSocket(direct, limit);
+
   test.each([
     ['the shortest', ''],
     ['of 125 bytes', 'a'.repeat(125 - around)],
@@ -219,7 +233,7 @@ describe('R2 frames of shared results', () => {
     const waiting = { resume: () => resumed++ };
     const text = 'x'.repeat(100_000);
     let count = 1;
-    while (writer.write('1', text, waiting)) count++;
+    while (count < 1_000 && writer.write('1', text, waiting)) count++;
     expect(count).toBeGreaterThan(1);
     expect(resumed).toBe(0);
     client.resume();
@@ -234,5 +248,57 @@ describe('R2 frames of shared results', () => {
     writer.flush();
     await waitFor('the end', () => socket.readyState === socket.CLOSED);
     expect(body()).toHaveLength(0);
+  });
+
+  test('that wait in the system stay before whatever is written next, by ws or here', async () => {
+    const { socket, client, network, writer, until } = await open();
+    client.pause();
+    const expected: (string | number)[] = [];
+    const payload = `"${'x'.repeat(12_000)}"`;
+    const write = (id: string) => {
+      writer.writtenAt = Number.NEGATIVE_INFINITY;
+      writer.write(id, payload, nobody);
+      expected.push(next(id, payload));
+    };
+    while (network.writableLength === 0 && expected.length < 2_000) write(String(expected.length));
+    socket.send('an answer');
+    writer.ping();
+    expected.push('an answer', 9);
+    write('after');
+    client.resume();
+    const lengthOf = (each: string | number) =>
+      typeof each === 'number' ? 2 : each.length + (each.length < 126 ? 2 : 4);
+    const bytes = await until(expected.reduce<number>((sum, each) => sum + lengthOf(each), 0));
+    expect(messagesIn(bytes)).toEqual(expected);
+
+    const streamed = vi.spyOn(network, 'write');
+    write('when all has been taken');
+    expect(streamed).toHaveBeenCalledTimes(direct ? 0 : 1);
+  });
+
+  test('come after all that ws has yet to write', async () => {
+    const { socket, client, writer, body } = await open(64_000_000);
+    client.pause();
+    const large = 'x'.repeat(8_000_000);
+    socket.send(large);
+    socket.send('an answer');
+    writer.write('1', '"an event"', nobody);
+    client.resume();
+    await waitFor('all', () => body().length > large.length + 50);
+    expect(messagesIn(body())).toEqual([large, 'an answer', next('1', '"an event"')]);
+  });
+
+  test('for a client that is gone end its socket, and what waited is given up', async () => {
+    const { socket, client, writer } = await open();
+    client.pause();
+    const closed = new Promise<number>((resolve) => socket.on('close', resolve));
+    socket.on('error', () => undefined);
+    for (let index = 0; index < 700; index++) {
+      writer.writtenAt = Number.NEGATIVE_INFINITY;
+      writer.write('1', `"${'x'.repeat(12_000)}"`, nobody);
+    }
+    client.resetAndDestroy();
+    expect(await closed).toBe(1006);
+    expect(writer.write('1', '"late"', nobody)).toBe(true);
   });
 });
