@@ -79,7 +79,7 @@ export async function demoRoom(foundation: Foundation): Promise<string | null> {
 async function callerOf(foundation: Foundation, person: (typeof people)[number]): Promise<Caller> {
   const { subject, name, email, role } = person;
   const claims = { subject, name, email, tenant: demoTenant, role: roles[role], picture: undefined };
-  const expiresAt = new Date(Date.now() + 60_000);
+  const expiresAt = Date.now() + 60_000;
   return foundation.callerFor(await signIn(foundation.database, { ...claims, permissions: [], expiresAt }));
 }
 

@@ -21,7 +21,7 @@ export interface RoomSources {
 class RoomStream extends LiveStream<Delivered> implements FeedListener {
   readonly #sources: RoomSources;
   readonly #tenantId: string;
-  readonly #roomId: string;
+  #roomId: string;
   #sink: Sink<Delivered> | null = null;
   #feed: RoomFeed | null = null;
   /** The newest version that was handed on; before the first, where it starts. Null: with what comes next. */
@@ -96,6 +96,8 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
     try {
       // Not before somebody listens: a feed is closed for good when its last listener leaves meanwhile.
       this.#feed = this.#sources.feedOf(this.#tenantId, this.#roomId);
+      // The same id for all who listen, instead of one for each that has asked.
+      this.#roomId = this.#feed.roomId;
       const start = await this.#feed.add(this);
       if (this.#last === null) this.#last = start;
       else if (this.#last < start) await this.#replay(this.#last, start);

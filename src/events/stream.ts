@@ -162,14 +162,11 @@ export function filterMap<T, U>(source: LiveStream<T>, map: (value: T) => U | un
   return new Mapped(source, map);
 }
 
-class OnceEnded<T> extends Stage<T> {
-  readonly #callback: () => void;
+/** Passes on the same values, and is told once when either side ends them. */
+export abstract class OnceEnded<T> extends Stage<T> {
   #ended = false;
 
-  constructor(source: LiveStream<T>, callback: () => void) {
-    super(source);
-    this.#callback = callback;
-  }
+  protected abstract ended(): void;
 
   get taker(): Sink<T> {
     return this.sink?.taker ?? this.sink ?? this;
@@ -204,13 +201,8 @@ class OnceEnded<T> extends Stage<T> {
   #end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#callback();
+    this.ended();
   }
-}
-
-/** The same values; calls back once when either side ends it. */
-export function onceEnded<T>(source: LiveStream<T>, callback: () => void): OnceEnded<T> {
-  return new OnceEnded(source, callback);
 }
 
 /** Asks an iterator for its values, one after the other. */

@@ -1,9 +1,11 @@
 import SchemaBuilder, { BasePlugin, type PothosOutputFieldConfig, type SchemaTypes } from '@pothos/core';
 import { DirectiveLocation, GraphQLDirective, type GraphQLFieldResolver, GraphQLNonNull, GraphQLString } from 'graphql';
-import { onceEnded, toLive } from '../events/stream.ts';
+import type { GrantsWatcher, TenantRoles } from '../domains/identity/roles.types.ts';
+import { type LiveStream, OnceEnded, toLive } from '../events/stream.ts';
+import type { Actor } from '../kernel/actor.ts';
 import { DomainError, ForbiddenError } from '../kernel/errors.ts';
 import { canAnywhere, canInTenant, type Rule } from '../policy/can.ts';
-import { isPermission, permissions } from '../policy/permissions.ts';
+import { isPermission, type Permission, permissions } from '../policy/permissions.ts';
 import { type Context, callerOf } from './context.ts';
 import { resetLoaders } from './loaders.ts';
 
@@ -142,13 +144,34 @@ function guardedStream<Types extends SchemaTypes>(subscriber: Resolver<Types>, d
     const stream: unknown = await subscribe(parent, args, context, info);
     if (!isStream(stream)) return stream;
     const { actor, roles } = callerOf(context as object as Context);
-    const had = canInTenant(actor, permission);
-    const forget = roles.onChange(actor.tenantId, () => {
-      if (had && !canInTenant(actor, permission)) guardedEvents.finish();
-    });
-    const guardedEvents = onceEnded(toLive(stream), forget);
-    return guardedEvents;
+    return new WhileGranted(toLive(stream), actor, roles, permission);
   };
+}
+
+/** A class, as each subscription has one. */
+class WhileGranted<T> extends OnceEnded<T> implements GrantsWatcher {
+  readonly #actor: Actor;
+  readonly #roles: TenantRoles;
+  readonly #permission: Permission;
+  /** Who may not have it by the role in the tenant has it by one in a room: that is looked at elsewhere. */
+  readonly #had: boolean;
+
+  constructor(source: LiveStream<T>, actor: Actor, roles: TenantRoles, permission: Permission) {
+    super(source);
+    this.#actor = actor;
+    this.#roles = roles;
+    this.#permission = permission;
+    this.#had = canInTenant(actor, permission);
+    roles.watch(actor.tenantId, this);
+  }
+
+  grantsChanged(): void {
+    if (this.#had && !canInTenant(this.#actor, this.#permission)) this.finish();
+  }
+
+  protected ended(): void {
+    this.#roles.unwatch(this.#actor.tenantId, this);
+  }
 }
 
 function isStream(value: unknown): value is AsyncIterableIterator<unknown> {

@@ -19,10 +19,15 @@ import {
 
 /** A subscription that stands. */
 export interface Subscription extends LiveStream<SharedResult> {
-  /** Calls back once when it ends, from whichever side. To be called before it begins. */
-  whenEnded(callback: () => void): void;
+  /** The watcher is told once when it ends, from whichever side. To be called before it begins. */
+  watch(watcher: SubscriptionWatcher): void;
   /** Decides again about its access. @returns the errors with which it would be refused now; null where it would stand. */
   recheck(): Promise<readonly GraphQLError[] | null>;
+}
+
+/** An object, and no function: each subscription has one. */
+export interface SubscriptionWatcher {
+  ended(): void;
 }
 
 /** Milliseconds from a message's commit until it was handed to a subscriber to whom it came live. */
@@ -56,7 +61,7 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   #stopped = false;
   /** The source has ended meanwhile. */
   #end: { readonly error: unknown } | null = null;
-  #onEnded: (() => void) | null = null;
+  #watcher: SubscriptionWatcher | null = null;
   /** When it began. What is replayed from the log is as old as it is, and not counted as late. */
   readonly #since = Date.now() - epoch;
 
@@ -128,11 +133,11 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
     operation.subscribers--;
     if (operation.subscribers === 0 && operations.get(operation.key) === operation) operations.delete(operation.key);
     this.source.stop();
-    this.#onEnded?.();
+    this.#watcher?.ended();
   }
 
-  whenEnded(callback: () => void): void {
-    this.#onEnded = callback;
+  watch(watcher: SubscriptionWatcher): void {
+    this.#watcher = watcher;
   }
 
   async recheck(): Promise<readonly GraphQLError[] | null> {

@@ -13,6 +13,6 @@ export interface Actor {
   readonly permissions: ReadonlySet<string>;
   /** What the role grants in this tenant; absent: what it grants in every tenant that has decided nothing else. */
   readonly grants?: ReadonlySet<string>;
-  /** When the token ends; open subscriptions end with it. */
-  readonly expiresAt: Date;
+  /** When the token ends, in milliseconds since 1970; open subscriptions end with it. */
+  readonly expiresAt: number;
 }

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { inOnePiece } from './text.ts';
 
 /** Where a request came from: for the trail of who did what, and the log. */
 export interface Origin {
@@ -9,9 +10,9 @@ export interface Origin {
   readonly userAgent: string | null;
 }
 
-/** In one piece: Node.js puts it together of a dozen, which would be kept as long as a subscription is open. */
 export function newRequestId(): string {
-  return Buffer.from(randomUUID()).toString('latin1');
+  // Node.js puts it together of a dozen pieces.
+  return inOnePiece(randomUUID());
 }
 
 const acceptable = /^[\w.:-]{1,128}$/;

@@ -23,3 +23,11 @@ export function parseText(
   }
   return text;
 }
+
+/**
+ * The same text in memory of its own. One that was cut out of another, or put together of several, keeps those for as long
+ * as it is kept itself.
+ */
+export function inOnePiece(text: string): string {
+  return Buffer.from(text).toString();
+}

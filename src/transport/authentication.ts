@@ -80,7 +80,7 @@ export function createAuthentication(
     const known = remembered.get(token);
     if (known && known.until > now) {
       const actor = await known.actor;
-      if (actor.expiresAt.getTime() <= now) throw new UnauthenticatedError('the token has expired');
+      if (actor.expiresAt <= now) throw new UnauthenticatedError('the token has expired');
       return actor;
     }
     const actor = signInWith(token, origin);

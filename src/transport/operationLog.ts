@@ -1,6 +1,7 @@
 import { type DocumentNode, getOperationAST } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 import type { Context } from '../graphql/context.ts';
+import type { SubscriptionWatcher } from '../graphql/subscriber.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Origin } from '../kernel/origin.ts';
@@ -38,8 +39,8 @@ export interface OperationLog {
    * @param endedAt absent: just now.
    */
   finished(operation: Operation, codes: readonly string[], endedAt?: number): void;
-  /** A subscription stands. @returns what to call when it ends. */
-  opened(operation: Operation): () => void;
+  /** A subscription stands. @returns who has to be told when it ends. */
+  opened(operation: Operation): SubscriptionWatcher;
 }
 
 /** @param onFinished told of the same, for metrics. */
@@ -57,6 +58,7 @@ export function createOperationLog(
     name: name?.slice(0, 100),
     durationMs: Math.round((endedAt - startedAt) * 10) / 10,
   });
+  const told = (operation: Operation) => log.info(line(operation), 'subscription ended');
   return {
     finished(operation, codes, endedAt) {
       const entry = line(operation, endedAt);
@@ -65,16 +67,43 @@ export function createOperationLog(
     },
     opened(operation) {
       log.info(line(operation), 'subscription opened');
-      const closed = onOpened();
-      let ended = false;
-      return () => {
-        if (ended) return;
-        ended = true;
-        closed();
-        log.info(line(operation), 'subscription ended');
-      };
+      return new OpenSubscription(operation, onOpened(), told);
     },
   };
+}
+
+/** What the last line of a subscription needs; of the request nothing else is kept. */
+class OpenSubscription implements SubscriptionWatcher, Operation, Asker {
+  readonly name: string | null;
+  readonly origin: Origin | null;
+  readonly actor: Asker['actor'];
+  readonly connectionId: string | null;
+  readonly startedAt: number;
+  readonly #closed: () => void;
+  readonly #told: (operation: Operation) => void;
+
+  constructor({ name, asker, startedAt }: Operation, closed: () => void, told: (operation: Operation) => void) {
+    this.name = name;
+    this.origin = asker.origin;
+    this.actor = asker.actor;
+    this.connectionId = asker.connectionId;
+    this.startedAt = startedAt;
+    this.#closed = closed;
+    this.#told = told;
+  }
+
+  get kind() {
+    return 'subscription' as const;
+  }
+
+  get asker(): Asker {
+    return this;
+  }
+
+  ended(): void {
+    this.#closed();
+    this.#told(this);
+  }
 }
 
 function outcomeOf(codes: readonly string[], refusals: readonly string[]): 'ok' | string[] {

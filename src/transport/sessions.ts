@@ -72,7 +72,7 @@ export function createSessions(deps: {
     const now = Date.now();
     let next = Number.POSITIVE_INFINITY;
     for (const session of [...sessions.values()].flat()) {
-      const expiresAt = session.actor?.expiresAt.getTime() ?? Number.POSITIVE_INFINITY;
+      const expiresAt = session.actor?.expiresAt ?? Number.POSITIVE_INFINITY;
       if (expiresAt <= now) session.end('the token has expired');
       else next = Math.min(next, expiresAt);
     }
@@ -101,7 +101,7 @@ export function createSessions(deps: {
     if (closed) queueMicrotask(() => session.end(null));
     const own = sessions.get(actor.id);
     sessions.set(actor.id, own ? [...own, session] : [session]);
-    expectExpiry(actor.expiresAt.getTime());
+    expectExpiry(actor.expiresAt);
   }
 
   function forget(actor: Actor, session: Session): void {
@@ -118,7 +118,7 @@ export function createSessions(deps: {
 
   return {
     hold,
-    renewed: (actor) => expectExpiry(actor.expiresAt.getTime()),
+    renewed: (actor) => expectExpiry(actor.expiresAt),
     forget,
     open(actor, end) {
       const session = { actor, end };

@@ -21,7 +21,7 @@ export function guardSubscriptions(
       const results = await subscriptions.subscribe(args);
       if (!(Symbol.asyncIterator in results)) return results;
       const asker = askerOf(args.contextValue as OperationContext);
-      results.whenEnded(operations.opened(operationOf(args.document, args.operationName, asker, startedAt)));
+      results.watch(operations.opened(operationOf(args.document, args.operationName, asker, startedAt)));
       return results;
     },
   };

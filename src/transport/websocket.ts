@@ -34,13 +34,27 @@ export interface ConnectionObserver {
   disconnected(connectionId: string): void;
 }
 
-/** A socket that knows its connection: its listeners are shared by all. */
+/** A socket that tells its connection what happens: listeners of its own for that would take as much memory as the connection. */
 class ClientSocket extends WebSocket {
   connection: Connection | null = null;
-}
 
-function connectionOf(socket: WebSocket): Connection | null {
-  return socket instanceof ClientSocket ? socket.connection : null;
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    const { connection } = this;
+    if (connection === null) return super.emit(event, ...args);
+    if (event === 'message') this.#read(connection, String(args[0]));
+    else if (event === 'pong') connection.beaten();
+    else {
+      if (event === 'close') connection.closed();
+      return super.emit(event, ...args);
+    }
+    return true;
+  }
+
+  #read(connection: Connection, text: string): void {
+    void connection.receive(text);
+    // Who does not take the answers is not asked for more questions: otherwise they would pile up here without bound.
+    if (!this.isPaused && connection.frames.whenTaken(() => this.resume())) this.pause();
+  }
 }
 
 /** GraphQL over WebSocket (graphql-transport-ws) on the same path. @returns what closes all sockets as going away. */
@@ -143,22 +157,6 @@ export function serveWebSockets(deps: {
     WebSocket: ClientSocket,
   });
 
-  function onMessage(this: WebSocket, data: unknown): void {
-    const connection = connectionOf(this);
-    if (!connection) return;
-    void connection.receive(String(data));
-    // Who does not take the answers is not asked for more questions: otherwise they would pile up here without bound.
-    if (!this.isPaused && connection.frames.whenTaken(() => this.resume())) this.pause();
-  }
-
-  function onPong(this: WebSocket): void {
-    connectionOf(this)?.beaten();
-  }
-
-  function onClose(this: WebSocket): void {
-    connectionOf(this)?.closed();
-  }
-
   // It is the client's: a message too large, a broken frame.
   function onError(error: Error): void {
     log.debug({ reason: error.message }, 'a socket broke the protocol');
@@ -174,9 +172,6 @@ export function serveWebSockets(deps: {
     }
     const frames = new FrameWriter(socket, request.socket, gatherer, limits.bufferBytes);
     socket.connection = new Connection(host, socket, frames, originOf(request));
-    socket.on('message', onMessage);
-    socket.on('pong', onPong);
-    socket.on('close', onClose);
   });
 
   return {

@@ -2,7 +2,7 @@ import { expect, test, vi } from 'vitest';
 import { encodeHint, roomChannel } from '../../src/events/catalogue.ts';
 import { createLocalBus } from '../../src/events/localBus.ts';
 import { createRoomFeed } from '../../src/events/roomFeed.ts';
-import { filterMap, LiveStream, onceEnded, type Sink, toLive } from '../../src/events/stream.ts';
+import { filterMap, LiveStream, OnceEnded, type Sink, toLive } from '../../src/events/stream.ts';
 import { captureLog } from '../support/logs.ts';
 import { waitFor } from '../support/waiting.ts';
 
@@ -63,12 +63,17 @@ function takes(room: number) {
   };
 }
 
+class Counting<T> extends OnceEnded<T> {
+  ends = 0;
+
+  protected ended(): void {
+    this.ends++;
+  }
+}
+
 test('R2 a full sink is heard through every stage: nothing comes before it resumes, and then all in order', () => {
   const source = new Source();
-  const stream = onceEnded(
-    filterMap(source, (value) => (value % 2 === 0 ? undefined : value * 10)),
-    () => undefined,
-  );
+  const stream = new Counting(filterMap(source, (value) => (value % 2 === 0 ? undefined : value * 10)));
   const sink = takes(2);
   stream.listen(sink);
   source.push(1, 2, 3, 5, 7);
@@ -117,8 +122,7 @@ test('R2 an iterator is asked for no more while the sink is full, and once stopp
 
 test('R2 a stop goes through to the source, and is told of once, also where the source ends as well', () => {
   const source = new Source();
-  let ended = 0;
-  const stream = onceEnded(source, () => ended++);
+  const stream = new Counting(source);
   const sink = takes(9);
   stream.listen(sink);
   source.push(1);
@@ -126,27 +130,23 @@ test('R2 a stop goes through to the source, and is told of once, also where the 
   source.push(2);
   stream.done();
   stream.finish();
-  expect({ stops: source.stops, ended, taken: sink.taken }).toEqual({ stops: 1, ended: 1, taken: [1] });
+  expect({ stops: source.stops, ends: stream.ends, taken: sink.taken }).toEqual({ stops: 1, ends: 1, taken: [1] });
 });
 
 test('R5 a stage that only passes values on is passed by, and its end is the end all the same', () => {
   const source = new Source();
-  const [inner, outer] = [{ ended: 0 }, { ended: 0 }];
   const even = filterMap(source, (value) => (value % 2 === 0 ? value : undefined));
-  const first = onceEnded(even, () => inner.ended++);
-  const last = onceEnded(
-    filterMap(first, (value) => value * 10),
-    () => outer.ended++,
-  );
+  const first = new Counting(even);
+  const last = new Counting(filterMap(first, (value) => value * 10));
   const passing = vi.spyOn(first, 'take');
   const sink = takes(9);
   last.listen(sink);
   source.push(1, 2, 3, 4);
   first.finish();
   source.push(6);
-  expect({ taken: sink.taken, ends: sink.ends, inner, outer, stops: source.stops }).toEqual({
+  expect({ taken: sink.taken, ends: sink.ends, inner: first.ends, outer: last.ends, stops: source.stops }).toEqual({
     ...{ taken: [20, 40], ends: [undefined], stops: 1 },
-    ...{ inner: { ended: 1 }, outer: { ended: 1 } },
+    ...{ inner: 1, outer: 1 },
   });
   expect(passing).not.toHaveBeenCalled();
 });

@@ -14,7 +14,7 @@ function actor(role: TenantRole, permissions: readonly string[] = []): Actor {
     role,
     name: 'Ana',
     permissions: new Set(permissions),
-    expiresAt: new Date(0),
+    expiresAt: 0,
   };
 }
 

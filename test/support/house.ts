@@ -55,7 +55,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         email: undefined,
         picture: undefined,
         permissions: [],
-        expiresAt: new Date(Date.now() + 3_600_000),
+        expiresAt: Date.now() + 3_600_000,
       });
       return foundation.callerFor(actor);
     },

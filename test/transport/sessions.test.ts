@@ -37,7 +37,7 @@ function actorFor(milliseconds: number): Actor {
     role: 'AGENT',
     name: 'Ana',
     permissions: new Set(),
-    expiresAt: new Date(Date.now() + milliseconds),
+    expiresAt: Date.now() + milliseconds,
   };
 }
 
@@ -47,7 +47,7 @@ function open(milliseconds: number) {
   const ends: { readonly reason: string | null; readonly lateness: number }[] = [];
   const session = {
     actor,
-    end: (reason: string | null) => void ends.push({ reason, lateness: Date.now() - actor.expiresAt.getTime() }),
+    end: (reason: string | null) => void ends.push({ reason, lateness: Date.now() - actor.expiresAt }),
   };
   sessions.hold(actor, session);
   return { actor, session, ends };

@@ -124,7 +124,7 @@ export const Viewer = builder.objectRef<{ readonly actorId: string }>('Viewer').
     tokenExpiresAt: t.field({
       type: 'DateTime',
       description: 'When the token ends, and with it every open subscription.',
-      resolve: (_viewer, _args, context) => callerOf(context).actor.expiresAt,
+      resolve: (_viewer, _args, context) => new Date(callerOf(context).actor.expiresAt),
     }),
   }),
 });

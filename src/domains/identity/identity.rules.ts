@@ -23,7 +23,8 @@ export interface Claims {
   readonly email: string | undefined;
   readonly picture: string | undefined;
   readonly permissions: readonly Permission[];
-  readonly expiresAt: Date;
+  /** In milliseconds since 1970. */
+  readonly expiresAt: number;
 }
 
 const roles = { admin: 'ADMIN', supervisor: 'SUPERVISOR', agent: 'AGENT', service: 'SERVICE' } as const;
@@ -66,6 +67,6 @@ export function parseClaims(value: unknown): Claims | string {
     picture,
     // A permission that does not exist here grants nothing: the host product may know more of them than we do.
     permissions: permissions.filter(isPermission),
-    expiresAt: new Date(exp * 1000),
+    expiresAt: exp * 1000,
   };
 }

@@ -7,7 +7,7 @@ import type { Actor } from '../../kernel/actor.ts';
 import { NotFoundError, UnauthenticatedError, ValidationError } from '../../kernel/errors.ts';
 import { encodeId, type NodeType } from '../../kernel/ids.ts';
 import type { Origin } from '../../kernel/origin.ts';
-import { parseText } from '../../kernel/text.ts';
+import { inOnePiece, parseText } from '../../kernel/text.ts';
 import { grantsIn } from '../../policy/grants.ts';
 import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
@@ -58,12 +58,13 @@ async function enter(
   // Also somebody new: an imported person may have become who this is.
   if (!asKnown) onChange(row.id);
   if (row.deactivatedAt) throw new UnauthenticatedError('this account is deactivated');
+  // Kept as long as a socket is open, and what came with them in the same row would be kept too.
   return {
-    tenantId,
-    id: row.id,
+    tenantId: db.tenantId,
+    id: inOnePiece(row.id),
     kind: claims.role === 'SERVICE' ? 'SERVICE_ACCOUNT' : 'USER',
     role: claims.role,
-    name: row.name,
+    name: inOnePiece(row.name),
     permissions: claims.permissions.length > 0 ? new Set(claims.permissions) : none,
     grants: grantsIn(account?.differences ?? [], claims.role),
     expiresAt: claims.expiresAt,
@@ -95,8 +96,9 @@ export async function isClaimedBy(database: Database, claims: Claims, actor: Act
  * @param tokenHash of the token; the token itself is kept nowhere.
  */
 export async function recordSignIn(database: Database, actor: Actor, tokenHash: string, origin: Origin): Promise<void> {
+  const expiresAt = new Date(actor.expiresAt);
   await database.forTenant(actor.tenantId).transaction(async (tx) => {
-    if (!(await store.noteToken(tx, tokenHash, actor.expiresAt))) return;
+    if (!(await store.noteToken(tx, tokenHash, expiresAt))) return;
     recordAudit(
       tx,
       { actor, origin },
@@ -104,7 +106,7 @@ export async function recordSignIn(database: Database, actor: Actor, tokenHash: 
         action: 'admin.signIn',
         targetType: actor.kind === 'SERVICE_ACCOUNT' ? 'ServiceAccount' : 'User',
         targetId: actor.id,
-        metadata: { tokenExpiresAt: actor.expiresAt.toISOString() },
+        metadata: { tokenExpiresAt: expiresAt.toISOString() },
       },
     );
   });

@@ -10,7 +10,7 @@ import { requireInTenant } from '../../policy/require.ts';
 import type { Caller } from '../caller.ts';
 import { identityRules } from './identity.rules.ts';
 import * as store from './roles.store.ts';
-import type { TenantRoles } from './roles.types.ts';
+import type { GrantsWatcher, TenantRoles } from './roles.types.ts';
 
 /** The bus channel on which all processes hear the id of a tenant whose roles grant something else. */
 const channel = 'grants';
@@ -31,7 +31,7 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
   const { database, bus, log } = deps;
   const known = new Map<string, Known>();
   const loading = new Map<string, Promise<Known>>();
-  const callbacks = new Map<string, Set<() => void>>();
+  const watchers = new Map<string, Set<GrantsWatcher>>();
 
   /** What a load that starts now reads; one that is under way may have read before the change. */
   function load(tenantId: string): Promise<Known> {
@@ -44,7 +44,7 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
       known.set(tenantId, fresh);
       const oldest = known.size > knownAtMost ? known.keys().next().value : undefined;
       if (oldest !== undefined) known.delete(oldest);
-      for (const callback of [...(callbacks.get(tenantId) ?? [])]) callback();
+      for (const watcher of [...(watchers.get(tenantId) ?? [])]) watcher.grantsChanged();
       return fresh;
     });
     loading.set(tenantId, work);
@@ -67,7 +67,7 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
 
   bus.onReconnect(() => [...known.keys()].forEach(refresh));
   const subscription = bus.subscribe(channel, (tenantId) => {
-    if (known.has(tenantId) || loading.has(tenantId) || callbacks.has(tenantId)) refresh(tenantId);
+    if (known.has(tenantId) || loading.has(tenantId) || watchers.has(tenantId)) refresh(tenantId);
   });
   subscription.catch((error: unknown) => log.warn({ err: error }, 'changes of what roles grant cannot be heard'));
 
@@ -78,13 +78,14 @@ export function createTenantRoles(deps: { database: Database; bus: Bus; log: Log
       bus.publish(channel, tenantId);
       await load(tenantId);
     },
-    onChange(tenantId, callback) {
-      const own = callbacks.get(tenantId) ?? new Set();
-      callbacks.set(tenantId, own.add(callback));
-      return () => {
-        own.delete(callback);
-        if (own.size === 0 && callbacks.get(tenantId) === own) callbacks.delete(tenantId);
-      };
+    watch(tenantId, watcher) {
+      const own = watchers.get(tenantId) ?? new Set();
+      watchers.set(tenantId, own.add(watcher));
+    },
+    unwatch(tenantId, watcher) {
+      const own = watchers.get(tenantId);
+      own?.delete(watcher);
+      if (own?.size === 0) watchers.delete(tenantId);
     },
     close() {
       void subscription.then((stop) => stop()).catch(() => undefined);

@@ -9,7 +9,14 @@ export interface TenantRoles {
   differences(tenantId: string): Promise<readonly GrantDifference[]>;
   /** Tells all processes that the tenant has changed what its roles grant; resolves when this one has heard. */
   changed(tenantId: string): Promise<void>;
-  /** Calls back after each change in the tenant. @returns what ends it. */
-  onChange(tenantId: string, callback: () => void): () => void;
+  /** The watcher is told of each change in the tenant, until it is taken away. */
+  watch(tenantId: string, watcher: GrantsWatcher): void;
+  unwatch(tenantId: string, watcher: GrantsWatcher): void;
   close(): void;
+}
+
+/** An object, and no function: each subscription is one. */
+export interface GrantsWatcher {
+  /** The roles of its tenant may grant something else now. */
+  grantsChanged(): void;
 }

@@ -29,7 +29,7 @@ export async function follow(
   let start = room.version;
   const position = after === undefined ? null : positionIn([roomId], after, 'after');
   if (position !== null && position < start) start = position;
-  return new WhileReadable(caller, roomId, caller.live.room(tenantId, roomId, start));
+  return new WhileReadable(caller, caller.live.room(tenantId, roomId, start));
 }
 
 /** The position of now in all of the caller's rooms. */
@@ -40,16 +40,14 @@ export async function viewerCursor(caller: Caller): Promise<string> {
 /** Ends a room's stream after the event with which the caller may not read it any more. */
 class WhileReadable extends Stage<Delivered> {
   readonly #caller: Caller;
-  readonly #roomId: string;
   /** How the room stands is being looked up: nothing may come before that. */
   #checking = false;
   /** Whether the sink takes more as soon as that is known. */
   #wanted = true;
 
-  constructor(caller: Caller, roomId: string, events: LiveStream<Delivered>) {
+  constructor(caller: Caller, events: LiveStream<Delivered>) {
     super(events);
     this.#caller = caller;
-    this.#roomId = roomId;
   }
 
   take(event: Delivered): boolean {
@@ -58,7 +56,7 @@ class WhileReadable extends Stage<Delivered> {
     // An event may be of long ago, when it is replayed: what counts is how the room stands now.
     if (!leaving && event.type !== 'ROOM_UPDATED') return more;
     this.#checking = true;
-    void this.#check(more);
+    void this.#check(event.roomId, more);
     return false;
   }
 
@@ -72,11 +70,11 @@ class WhileReadable extends Stage<Delivered> {
     this.source.stop();
   }
 
-  async #check(wanted: boolean): Promise<void> {
+  async #check(roomId: string, wanted: boolean): Promise<void> {
     this.#wanted = wanted;
     let ended: { readonly error?: unknown } | null = null;
     try {
-      if (!(await isOpen(this.#caller, this.#roomId))) ended = {};
+      if (!(await isOpen(this.#caller, roomId))) ended = {};
     } catch (error) {
       ended = { error };
     }
