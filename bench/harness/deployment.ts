@@ -1,12 +1,20 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { SignJWT } from 'jose';
 import pg from 'pg';
+import { z } from 'zod';
 import { applyMigrations } from '../../src/db/migrations.ts';
 import { startPostgres } from '../../test/services/postgres.ts';
 import { startRedis } from '../../test/services/redis.ts';
 import { cpuOfTree, type Program, parentOf, startProgram } from './processes.ts';
 
 const program = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
+const manifest = z.object({ scripts: z.object({ start: z.string() }) });
+/** Those with which `npm start` starts Node.js. */
+const startFlags = manifest
+  .parse(JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')))
+  .scripts.start.split(' ')
+  .filter((word) => word.startsWith('--'));
 const secret = 'a secret for benchmarks, of more than 32 characters';
 /** Limits are not what is measured. */
 const unlimited = { RATE_QUERIES: '0', RATE_MUTATIONS: '0', RATE_SUBSCRIPTIONS: '0', RATE_SENDS: '0' };
@@ -32,7 +40,7 @@ export interface Deployment {
  * Starts it on this machine, with an empty database.
  * @param options.settings of Prosa, beyond those that every benchmark has.
  * @param options.postgres settings as in postgresql.conf.
- * @param options.flags for Node.js under the role `api`.
+ * @param options.flags for Node.js under the role `api`, besides those of `npm start`.
  */
 export async function deploy(
   options: {
@@ -69,7 +77,7 @@ export async function deploy(
         LOG_LEVEL: 'info',
         ...options.settings,
       },
-      { flags, serves: role === 'api' },
+      { flags: [...startFlags, ...flags], serves: role === 'api' },
     );
     return keep(started);
   };
