@@ -5,7 +5,7 @@ import { type Database, openDatabase } from './db/database.ts';
 import { embeddedEngine, postgresEngine } from './db/engine.ts';
 import { applyMigrations, migrationStatus } from './db/migrations.ts';
 import { createOutageLog } from './db/trouble.ts';
-import { type Caller, callerIn, type Surroundings } from './domains/caller.ts';
+import type { Caller } from './domains/caller.ts';
 import { frameAncestorsOf } from './domains/identity/embedding.service.ts';
 import { createTenantRoles } from './domains/identity/roles.service.ts';
 import { createShownActors } from './domains/identity/shownActors.service.ts';
@@ -98,11 +98,6 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
   const shownActors = createShownActors({ database, bus, log });
   const queues = queuedJobs.map((job) => job.name);
   const jobs = createJobQueue(engine.jobStore, queues, log);
-  const surroundings: Surroundings = {
-    ...{ bus, roomLog, live, roomViews, shownActors, roles, presence, typing, jobs },
-    forTenant: database.forTenant,
-    auditBy: (by) => auditTrailOf(by, config.auditKeepDays, metrics.actionCommitted),
-  };
   return {
     database,
     bus,
@@ -120,7 +115,21 @@ export async function openFoundation(config: Config, log: Logger): Promise<Found
     },
     metrics,
     rateLimits: createRateLimits(config.rates, keys),
-    callerFor: (actor, origin = ownOrigin()) => callerIn(surroundings, actor, origin),
+    callerFor: (actor, origin = ownOrigin()) => ({
+      actor: roles.follow(actor),
+      origin,
+      db: database.forTenant(actor.tenantId),
+      bus,
+      roomLog,
+      live,
+      roomViews,
+      shownActors,
+      roles,
+      audit: auditTrailOf({ actor, origin }, config.auditKeepDays, metrics.actionCommitted),
+      presence,
+      typing,
+      jobs,
+    }),
     async close(closing = () => undefined) {
       roles.close();
       shownActors.close();

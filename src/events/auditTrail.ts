@@ -39,6 +39,7 @@ export function auditTrailOf(by: AuditedBy, keepDays: number, onCommitted: OnCom
 
 type OnCommitted = (action: AuditedAction) => void;
 
+/** A class, as each subscription that is open has one. */
 class CallersTrail implements AuditTrail {
   readonly keepDays: number;
   readonly #by: AuditedBy;

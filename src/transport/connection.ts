@@ -100,13 +100,13 @@ export class Connection implements Session, Living {
   }
 
   beat(): void {
-    if (!this.isOpen) return;
+    // Also one that the client is closing without taking what is left for it: nobody else would ever end it.
     if (!this.#isAlive) {
       this.socket.terminate();
       return;
     }
     this.#isAlive = false;
-    this.frames.ping();
+    if (this.isOpen) this.frames.ping();
   }
 
   /** It has answered a ping. */

@@ -30,7 +30,8 @@ const internals = z.object({
 
 function findInternals(): z.infer<typeof internals> | null {
   const binding: unknown = Reflect.get(process, 'binding');
-  if (typeof binding !== 'function') return null;
+  // Where deprecations are errors, this would be one: later, where nobody can catch it.
+  if (typeof binding !== 'function' || process.throwDeprecation) return null;
   try {
     return internals.parse(binding.call(process, 'stream_wrap'));
   } catch {

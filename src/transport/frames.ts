@@ -72,7 +72,7 @@ class Frames {
    */
   write(network: Socket, handle: Handle | null, id: string): void {
     if (this.length > gatherAtMost) {
-      writeText(network, handle, this.textOf(id));
+      network.write(this.textOf(id), 'latin1');
       return;
     }
     if (this.#bytes) this.#bytes.write(id, this.#start.length, 'latin1');

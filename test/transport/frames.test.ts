@@ -1,64 +1,22 @@
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo, connect, Socket } from 'node:net';
-import { afterAll, describe, expect, test, vi } from 'vitest';
-import { type WebSocket, WebSocketServer } from 'ws';
+import { Socket } from 'node:net';
+import { describe, expect, test, vi } from 'vitest';
 import { handleOf } from '../../src/transport/directWrite.ts';
 import { bytesOf, createGatherer, FrameWriter } from '../../src/transport/frames.ts';
+import { openServerSocket } from '../support/serverSocket.ts';
 import { waitFor } from '../support/waiting.ts';
-
-const servers: Server[] = [];
-const networks: Socket[] = [];
-afterAll(() => {
-  for (const network of networks) network.destroy();
-  for (const server of servers) server.close();
-});
 
 const gatherer = createGatherer();
 
 /** A socket that is not known to be the plain one: as with TLS, all goes through its stream. */
 class OtherSocket extends Socket {}
 
-/**
- * A socket as a server has it, and all bytes that its client got after the handshake.
- * @param direct whether it may be written to past its stream.
- */
+/** @param direct whether it may be written to past its stream. */
 async function openSocket(direct: boolean, limit = 1_000_000) {
-  const server = createServer();
-  servers.push(server);
-  const sockets = new WebSocketServer({ server, perMessageDeflate: false });
-  const opened = new Promise<{ socket: WebSocket; network: Socket }>((resolve) => {
-    sockets.on('connection', (socket, request) => resolve({ socket, network: request.socket }));
-  });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1');
-  networks.push(client);
-  let received = Buffer.alloc(0);
-  client.on('data', (chunk) => {
-    received = Buffer.concat([received, chunk]);
-  });
-  client.write(
-    'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n' +
-      `Sec-WebSocket-Key: ${Buffer.alloc(16).toString('base64')}\r\n\r\n`,
-  );
-  const { socket, network } = await opened;
+  const opened = await openServerSocket();
+  const { socket, network } = opened;
   if (!direct) Object.setPrototypeOf(network, OtherSocket.prototype);
   expect(handleOf(network) !== null).toBe(direct);
-  const body = () => received.subarray(received.indexOf('\r\n\r\n') + 4);
-  await waitFor('the handshake', () => received.includes('\r\n\r\n'));
-  return {
-    socket,
-    client,
-    network,
-    writer: new FrameWriter(socket, network, gatherer, limit),
-    body,
-    async until(length: number) {
-      await waitFor(
-        () => `${length} bytes; so far ${body().length}`,
-        () => body().length >= length,
-      );
-      return body();
-    },
-  };
+  return { ...opened, writer: new FrameWriter(socket, network, gatherer, limit) };
 }
 
 /** What a client gets for a payload. */
@@ -239,6 +197,14 @@ describe.each([
     client.resume();
     await waitFor('the resumption', () => resumed === 1);
     await waitFor('all', () => body().length === count * (100_000 + around + 10));
+  });
+
+  test('are counted, however large one of them is', async () => {
+    const { client, writer } = await open(1_000_000);
+    client.pause();
+    writer.write('1', 'x'.repeat(30_000_000), nobody);
+    expect(writer.whenTaken(() => undefined)).toBe(true);
+    expect(writer.write('1', '"more"', nobody)).toBe(false);
   });
 
   test('are dropped for a socket that is closed', async () => {
