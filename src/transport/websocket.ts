@@ -44,8 +44,9 @@ class ClientSocket extends WebSocket {
     if (event === 'message') this.#read(connection, String(args[0]));
     else if (event === 'pong') connection.beaten();
     else {
+      const heard = super.emit(event, ...args);
       if (event === 'close') connection.closed();
-      return super.emit(event, ...args);
+      return heard;
     }
     return true;
   }
