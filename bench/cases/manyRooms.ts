@@ -34,6 +34,7 @@ export async function manyRooms(print: (line: string) => void): Promise<Section>
       prosa: first,
       peers: peers.map((contender) => ({ contender, target: { least: 0.6 } })),
       print,
+      repetitions: 7,
     });
     for (const { crowd } of contestants) crowd.stop();
     return {

@@ -32,7 +32,7 @@ export async function paced(print: (line: string) => void): Promise<Section> {
       await crowd.settle();
     }
     const title = '10 messages a second to 1,000 sockets';
-    const readings = await inTurns(contenders, { title, unit: 'ms median', print });
+    const readings = await inTurns(contenders, { title, unit: 'ms median', print, repetitions: 7 });
     for (const crowd of crowds) crowd.stop();
     const [ours, raw] = contenders;
     if (!ours || !raw) return { rows: [], notes: [] };
