@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createTestDatabase, createTestRedis } from '../services/database.ts';
 import { attempt, createRoom } from '../support/acting.ts';
+import { openHouse } from '../support/house.ts';
 import { at, listAt, textAt } from '../support/json.ts';
 import { person } from '../support/people.ts';
 import { startServer, type TestServer, type Visitor } from '../support/server.ts';
@@ -101,6 +102,20 @@ describe('G2: a tenant decides what its roles grant', () => {
     expect(follower.failures).toEqual([]);
     await follower.stop();
     await change(admin, 'grantPermission', 'AGENT', 'presence:read');
+  });
+
+  test('who watched the grants is told of each change, and of none when it has stopped', async () => {
+    const house = await openHouse({ databaseUrl });
+    const { roles, actor } = await house.callerOf(person('watched', 'Wanda'));
+    let told = 0;
+    const watchers = [1, 2].map(() => ({ grantsChanged: () => void told++ }));
+    for (const watcher of watchers) roles.watch(actor.tenantId, watcher);
+    await roles.changed(actor.tenantId);
+    expect(told).toBeGreaterThanOrEqual(2);
+    for (const watcher of watchers) roles.unwatch(actor.tenantId, watcher);
+    told = 0;
+    await roles.changed(actor.tenantId);
+    expect(told).toBe(0);
   });
 
   test('twice changes nothing, and only what changes is recorded', async () => {
