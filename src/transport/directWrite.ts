@@ -8,7 +8,10 @@ import { z } from 'zod';
  * (TLS, bytes that wait already, an error), the stream is written to. Proved equal to it in frames.test.ts.
  */
 
-/** What a socket's stream writes to. Each call returns the number of an error, or 0. */
+/**
+ * What a socket's stream writes to. It is handed over beside its socket: an object around the two would be one more for each
+ * socket that a write has to fetch. Each call returns the number of an error, or 0.
+ */
 export interface Handle {
   writeBuffer(request: WriteRequest, bytes: Buffer): number;
   writeLatin1String(request: WriteRequest, text: string): number;
