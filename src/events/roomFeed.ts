@@ -2,8 +2,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { TenantQueries } from '../db/sql.ts';
 import type { Logger } from '../kernel/logger.ts';
 import type { Bus } from './bus.ts';
-import { decodeHint, type ReadEvent, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
+import { type ReadEvent, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
 import type { DeliveredEvent } from './delivered.ts';
+import { decodeHint } from './hints.ts';
 import { roomPosition } from './position.ts';
 import { readRoomLog } from './roomLog.ts';
 
@@ -101,7 +102,8 @@ export function createRoomFeed(deps: {
     try {
       hint = decodeHint(payload);
     } catch (error) {
-      log.error({ err: error }, 'a hint could not be read: are processes of different versions on one Redis?');
+      log.warn({ err: error }, 'a hint could not be read: are processes of different versions on one Redis?');
+      void lookUp();
       return;
     }
     if (hint.type === 'READ') {
@@ -114,6 +116,15 @@ export function createRoomFeed(deps: {
       return;
     }
     reach(hint.version);
+  }
+
+  /** Something has happened: while a new version of Prosa takes the place of another, the log has to say what. */
+  async function lookUp(): Promise<void> {
+    try {
+      reach(await readVersion());
+    } catch (error) {
+      log.warn({ err: error }, 'the version of a room could not be read; it is compared later');
+    }
   }
 
   function reach(seen: bigint): void {

@@ -3,14 +3,8 @@ import type { PurgeMode, RoomChangeKind, SystemEvent } from '../db/generated/cli
 import { sql, type TenantQueries, type TenantTransaction } from '../db/sql.ts';
 import { newId } from '../kernel/ids.ts';
 import type { Bus } from './bus.ts';
-import {
-  actorChannel,
-  encodeHint,
-  type MessageRecord,
-  type RoomEvent,
-  type RoomHint,
-  roomChannel,
-} from './catalogue.ts';
+import { actorChannel, type MessageRecord, type RoomEvent, type RoomHint, roomChannel } from './catalogue.ts';
+import { encodeHint } from './hints.ts';
 import { type AppendRefusal, createMessageWriter, type MessageDraft } from './messageWriter.ts';
 
 type RoomChange =

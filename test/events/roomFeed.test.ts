@@ -1,23 +1,30 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { encodeHint, type RoomEvent } from '../../src/events/catalogue.ts';
+import type { RoomEvent } from '../../src/events/catalogue.ts';
+import { encodeHint } from '../../src/events/hints.ts';
 import { createLocalBus } from '../../src/events/localBus.ts';
 import { createRoomFeed, type FeedListener, type RoomFeed } from '../../src/events/roomFeed.ts';
 import { newId } from '../../src/kernel/ids.ts';
 import { captureLog } from '../support/logs.ts';
+import { waitFor } from '../support/waiting.ts';
 
 const roomId = newId();
-const db = { tenantId: 'acme', query: async () => [] };
+/** How the room stands in the database: its version, and what of its log is read. */
+let stored: { version: bigint; log: object[] };
+const db = { tenantId: 'acme', query: async () => stored.log as never[] };
 const change = (version: bigint): RoomEvent => ({ type: 'ROOM_UPDATED', roomId, version, actorId: 'ana' });
 
 let feed: RoomFeed;
 /** What the bus brings. */
 let bring: (version: bigint) => void;
+let bringText: (text: string) => void;
 
 beforeEach(() => {
+  stored = { version: 4n, log: [] };
   feed = createRoomFeed({
     bus: {
       ...createLocalBus(),
       async subscribe(_channel, onPayload) {
+        bringText = onPayload;
         bring = (version) => onPayload(encodeHint(change(version)));
         return () => undefined;
       },
@@ -25,7 +32,7 @@ beforeEach(() => {
     db,
     roomId,
     log: captureLog().logger,
-    readVersion: async () => 4n,
+    readVersion: async () => stored.version,
     onIdle: () => undefined,
   });
 });
@@ -107,5 +114,18 @@ describe('R2 a feed', () => {
     expect(second?.versions).toEqual([]);
     expect(third?.versions).toEqual([5n, 6n]);
     expect(late.versions.filter((version) => version > 5n)).toEqual([6n]);
+  });
+
+  test.each([
+    ['of another version', '["0:columns of long ago","MESSAGE_ADDED","5"]'],
+    ['of a kind that it does not know', '{"type":"ROOM_FOLDED","version":"5"}'],
+    ['that is cut off', '["1:'],
+  ])('R5 reads from the log what a hint %s stands for', async (_what, text) => {
+    const some = await listeners(3);
+    stored = { version: 5n, log: [change(5n)] };
+    bringText(text);
+    await waitFor('the event', () => some.every(({ versions }) => versions.length > 0));
+    bring(6n);
+    expect(versionsOf(some)).toEqual(some.map(() => [5n, 6n]));
   });
 });

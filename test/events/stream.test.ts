@@ -1,5 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { encodeHint, roomChannel } from '../../src/events/catalogue.ts';
+import { roomChannel } from '../../src/events/catalogue.ts';
+import { encodeHint } from '../../src/events/hints.ts';
 import { createLocalBus } from '../../src/events/localBus.ts';
 import { createRoomFeed } from '../../src/events/roomFeed.ts';
 import { filterMap, LiveStream, OnceEnded, type Sink, toLive } from '../../src/events/stream.ts';
