@@ -27,13 +27,8 @@ export function createRedisBus(url: string, prefix: string, onError: (error: Err
   const commands = nodes.length === 1 ? publisher : connectToKeys(nodes, atOnce);
   for (const client of new Set([subscriber, publisher, commands])) client.on('error', onError);
   catchFailures(subscriber, onError);
-  const pubsub = new RedisPubSub({
-    publisher,
-    subscriber,
-    serializer: (payload: string) => payload,
-    // It gives bytes, and the bus promises text.
-    deserializer: (payload) => payload.toString(),
-  });
+  // Bytes as they came: text would be made into bytes by it, and again into text.
+  const pubsub = new RedisPubSub({ publisher, subscriber, messageEventName: 'messageBuffer' });
   let outgoing: (readonly [channel: string, payload: string])[] = [];
 
   /** What a commit of many messages has to tell goes in one write. */
@@ -42,6 +37,15 @@ export function createRedisBus(url: string, prefix: string, onError: (error: Err
     for (const [channel, payload] of outgoing) pipeline.publish(channel, payload);
     outgoing = [];
     pipeline.exec().catch(() => undefined);
+  }
+
+  let incoming: { readonly onPayload: (payload: string) => void; readonly bytes: Buffer }[] = [];
+
+  /** All that came in one read is told apart first and understood then, each by code that is in the cache. */
+  function receive(): void {
+    const all = incoming;
+    incoming = [];
+    for (const { onPayload, bytes } of all) onPayload(bytes.toString());
   }
 
   let mayHaveLost = false;
@@ -66,7 +70,10 @@ export function createRedisBus(url: string, prefix: string, onError: (error: Err
       if (outgoing.push([prefix + channel, payload]) === 1) queueMicrotask(send);
     },
     async subscribe(channel, onPayload) {
-      const standing = pubsub.subscribe<string>(prefix + channel, onPayload);
+      const onBytes = (bytes: Buffer) => {
+        if (incoming.push({ onPayload, bytes }) === 1) queueMicrotask(receive);
+      };
+      const standing = pubsub.subscribe<Buffer>(prefix + channel, onBytes);
       // One that is given up waiting for will stand with the next connection, and so before `onReconnect` is called.
       const waiting = new AbortController();
       await Promise.race([standing, delay(patience, undefined, { ref: false, signal: waiting.signal })]).finally(() =>

@@ -114,12 +114,27 @@ function clock(): number {
 }
 
 /**
+ * How many lone messages are written together, or as many as a turn of the event loop has: what is done for each of them
+ * before finds its objects and its code in the cache, as long as the kernel, which fills it, has not been called.
+ */
+const dueAtMost = 64;
+
+/** A lone message that is written before the turn ends. */
+interface Due {
+  readonly writer: FrameWriter;
+  readonly frames: Frames;
+  readonly id: string;
+}
+
+/**
  * The sockets that have something gathered. All of them are written to when the time of the first has come: one timer,
  * however many they are.
  */
 export function createGatherer() {
   let waiting: FrameWriter[] = [];
   let written: FrameWriter[] = [];
+  /** Null for what was written sooner. */
+  let due: (Due | null)[] = [];
 
   /** When the first of this turn of the event loop was written; null before. */
   let turn: number | null = null;
@@ -130,9 +145,16 @@ export function createGatherer() {
     for (const writer of writers) writer.flush();
   }
 
+  function writeDue(): void {
+    const all = due;
+    due = [];
+    for (const each of all) each?.writer.writeDue(each.frames, each.id);
+  }
+
   // To write to all sockets of a large room takes long itself: none of them has been left alone for that time. Otherwise
   // the busiest room would be the one in which nothing is gathered.
   function endTurn(): void {
+    writeDue();
     const now = clock();
     for (const writer of written) writer.writtenAt = now;
     written = [];
@@ -151,14 +173,31 @@ export function createGatherer() {
     wrote(writer: FrameWriter): void {
       if (written.push(writer) === 1) process.nextTick(endTurn);
     },
+    /** Writes it before the turn ends. @param place where it stands among what is due. */
+    writeSoon(writer: FrameWriter, frames: Frames, id: string): void {
+      writer.place = due.push({ writer, frames, id }) - 1;
+      if (due.length >= dueAtMost) writeDue();
+    },
+    textAt(place: number): string {
+      const found = due[place];
+      return found ? found.frames.textOf(found.id) : '';
+    },
+    /** What is due there is written at once. */
+    write(place: number): void {
+      const found = due[place];
+      due[place] = null;
+      found?.writer.writeDue(found.frames, found.id);
+    },
   };
 }
 
 export type Gatherer = ReturnType<typeof createGatherer>;
 
+const nowhere = -1;
+
 /**
- * Writes to one socket. A message that comes alone is written at once; those that come soon after another are
- * gathered into one write. Whoever writes to the socket otherwise calls `flush` before.
+ * Writes to one socket. A message that comes alone is written in the same turn of the event loop; those that come soon
+ * after another are gathered into one write. Whoever writes to the socket otherwise calls `flush` before.
  */
 export class FrameWriter {
   readonly #socket: WebSocket;
@@ -168,6 +207,8 @@ export class FrameWriter {
   /** Bytes that may wait in the process before its operations are made to. */
   readonly #limit: number;
   #gathered = '';
+  /** Where its lone message stands among those that are due in this turn. */
+  place = nowhere;
   /** When something was written; it becomes the end of that turn of the event loop. */
   writtenAt = -busyWithin;
 
@@ -193,20 +234,32 @@ export class FrameWriter {
       this.#network.write(frames.textOf(id), 'latin1', () => waiting.resume());
       return false;
     }
+    // Not alone any more.
+    if (this.place !== nowhere && this.#gathered === '') this.#gathered = this.#gatherer.textAt(this.place);
     if (this.#gathered.length + frames.length > gatherAtMost) this.flush();
     else if (this.#gathered !== '') {
       this.#gathered += frames.textOf(id);
       return true;
     }
     const now = this.#gatherer.now();
-    if (now - this.writtenAt < busyWithin && frames.length <= gatherAtMost) {
+    if (frames.length > gatherAtMost) {
+      this.#wrote(now);
+      frames.write(this.#network, this.#handle, id);
+    } else if (now - this.writtenAt < busyWithin) {
       this.#gathered = frames.textOf(id);
       this.#gatherer.add(this);
     } else {
       this.#wrote(now);
-      frames.write(this.#network, this.#handle, id);
+      this.#gatherer.writeSoon(this, frames, id);
     }
     return true;
+  }
+
+  /** Its turn has come: what is due is written, with what came since. */
+  writeDue(frames: Frames, id: string): void {
+    this.place = nowhere;
+    if (this.#gathered !== '') this.flush();
+    else if (this.#socket.readyState === WebSocket.OPEN) frames.write(this.#network, this.#handle, id);
   }
 
   ping(): void {
@@ -220,8 +273,9 @@ export class FrameWriter {
     return true;
   }
 
-  /** Writes what was gathered. */
+  /** Writes at once what is due and what was gathered. */
   flush(): void {
+    if (this.place !== nowhere) this.#gatherer.write(this.place);
     if (this.#gathered === '') return;
     const frames = this.#gathered;
     this.#gathered = '';

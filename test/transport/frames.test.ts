@@ -26,6 +26,9 @@ const around = next('1', '').length;
 
 const nobody = { resume: () => undefined };
 
+/** Before any timer. */
+const endOfTurn = () => new Promise<void>((resolve) => process.nextTick(resolve));
+
 /** Text messages in the order in which they stand in these bytes; control frames by their opcode. */
 function messagesIn(bytes: Buffer): (string | number)[] {
   const messages: (string | number)[] = [];
@@ -143,42 +146,62 @@ describe.each([
     expect(messagesIn(body())).toEqual(expected);
   });
 
-  test('of a busy socket are gathered into fewer writes, in their order, and none stays behind', async () => {
+  test('of one turn are one write when it ends, in their order', async () => {
     const { network, writer, body } = await open();
     const before = network.bytesWritten;
+    const expected = Array.from({ length: 100 }, (_, index) => `${index}`);
+    for (const payload of expected) writer.write('1', payload, nobody);
+    expect(network.bytesWritten).toBe(before);
+    await endOfTurn();
+    expect(network.bytesWritten - before).toBe(expected.reduce((sum, each) => sum + next('1', each).length + 2, 0));
+    await waitFor('all', () => messagesIn(body()).length === expected.length);
+    expect(messagesIn(body())).toEqual(expected.map((each) => next('1', each)));
+  });
+
+  test('of one turn stay in their order where one of them is too large to wait', async () => {
+    const { writer, until } = await open();
+    const payloads = ['"small"', `"${'x'.repeat(20_000)}"`, '"after it"', '"and that"'];
+    for (const payload of payloads) writer.write('1', payload, nobody);
+    const expected = payloads.map((each) => next('1', each));
+    const bytes = await until(expected.reduce((sum, each) => sum + each.length + (each.length < 126 ? 2 : 4), 0));
+    expect(messagesIn(bytes)).toEqual(expected);
+  });
+
+  test('of a busy socket are gathered over turns, in their order, and none stays behind', async () => {
+    const { writer, body } = await open();
     const expected: string[] = [];
     for (let index = 0; index < 100; index++) {
       writer.write('1', `${index}`, nobody);
       expected.push(next('1', `${index}`));
+      if (index % 3 === 0) await new Promise(setImmediate);
     }
-    // The first has gone at once; of the others none, unless a hundred calls took longer than they are gathered for.
-    expect(network.bytesWritten).toBeGreaterThan(before);
     await waitFor('all', () => messagesIn(body()).length === expected.length);
     expect(messagesIn(body())).toEqual(expected);
   });
 
   test('that follow each other slower than they are gathered for are gathered too, and one that comes alone is not', async () => {
     const { network, writer } = await open();
-    const writes = (name: string) => {
+    const writes = async (name: string) => {
       const before = network.bytesWritten;
       writer.write('1', `"${name}"`, nobody);
+      await endOfTurn();
       return network.bytesWritten > before;
     };
     const now = vi.spyOn(performance, 'now');
     try {
       now.mockReturnValue(1_000);
-      expect(writes('first')).toBe(true);
-      expect(writes('second')).toBe(false);
+      expect(await writes('first')).toBe(true);
+      expect(await writes('second')).toBe(false);
       writer.flush();
       // As late as it is when the thousands of other sockets of the room have been written to.
       now.mockReturnValue(1_200);
       await new Promise(setImmediate);
       now.mockReturnValue(1_240);
-      expect(writes('third')).toBe(false);
+      expect(await writes('third')).toBe(false);
       writer.flush();
       await new Promise(setImmediate);
       now.mockReturnValue(1_300);
-      expect(writes('one that comes alone')).toBe(true);
+      expect(await writes('one that comes alone')).toBe(true);
     } finally {
       now.mockRestore();
     }
@@ -209,11 +232,22 @@ describe.each([
 
   test('are dropped for a socket that is closed', async () => {
     const { socket, writer, body } = await open();
+    writer.write('1', '"due when it is closed"', nobody);
     socket.terminate();
     expect(writer.write('1', '"late"', nobody)).toBe(true);
+    await endOfTurn();
     writer.flush();
     await waitFor('the end', () => socket.readyState === socket.CLOSED);
     expect(body()).toHaveLength(0);
+  });
+
+  test('that are due when the socket begins to close do not follow its last frame', async () => {
+    const { socket, writer, body } = await open();
+    writer.write('1', '"due"', nobody);
+    socket.close(1001);
+    await endOfTurn();
+    await waitFor('the close', () => body().length > 0);
+    expect(messagesIn(body())).toEqual([8]);
   });
 
   test('that wait in the system stay before whatever is written next, by ws or here', async () => {
@@ -224,6 +258,7 @@ describe.each([
     const write = (id: string) => {
       writer.writtenAt = Number.NEGATIVE_INFINITY;
       writer.write(id, payload, nobody);
+      writer.flush();
       expected.push(next(id, payload));
     };
     while (network.writableLength === 0 && expected.length < 2_000) write(String(expected.length));
