@@ -43,6 +43,18 @@ test('R5 a crowd is served once in a while, however large it is', async () => {
   }
 });
 
+test('R5 a crowd that a slow process lets in one by one is served once in a while too', async () => {
+  const { load, loaded } = watched();
+  const values: Promise<number>[] = [];
+  for (let time = 0; time < 200; time++) {
+    values.push(load(time));
+    await vi.advanceTimersByTimeAsync(7);
+  }
+  await vi.runAllTimersAsync();
+  expect(await Promise.all(values)).toEqual(values.map((_, key) => key * 2));
+  expect(loaded.length).toBeLessThanOrEqual(20);
+});
+
 test('after a crowd nobody waits, and one failure is nobody else’s', async () => {
   const { load, loaded } = watched();
   const crowd = Promise.allSettled(Array.from({ length: 500 }, (_, index) => load(index === 3 ? -1 : index)));
