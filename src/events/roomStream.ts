@@ -8,6 +8,8 @@ import { readRoomLog } from './roomLog.ts';
 import { LiveStream, type Sink } from './stream.ts';
 
 const replayPage = 200;
+/** Before all versions. */
+const none = -1;
 
 /** What the streams of a process have in common. */
 export interface RoomSources {
@@ -24,8 +26,11 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
   #roomId: string;
   #sink: Sink<Delivered> | null = null;
   #feed: RoomFeed | null = null;
-  /** The newest version that was handed on; before the first, where it starts. Null: with what comes next. */
-  #last: bigint | null;
+  /**
+   * The newest version that was handed on; before the first, where it starts, or `none`: with what comes next. A number,
+   * for a bigint would be an object of its own for each subscriber, which stays with it until the next event.
+   */
+  #last: number;
   /** What came while nothing could be handed on. */
   #queue: (DeliveredEvent | ReadEvent)[] | null = null;
   /** What was missed is being replayed: what comes meanwhile waits. */
@@ -44,7 +49,7 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
     this.#sources = sources;
     this.#tenantId = tenantId;
     this.#roomId = roomId;
-    this.#last = after;
+    this.#last = after === null ? none : Number(after);
   }
 
   listen(sink: Sink<Delivered>): void {
@@ -99,8 +104,8 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
       // The same id for all who listen, instead of one for each that has asked.
       this.#roomId = this.#feed.roomId;
       const start = await this.#feed.add(this);
-      if (this.#last === null) this.#last = start;
-      else if (this.#last < start) await this.#replay(this.#last, start);
+      if (this.#last === none) this.#last = Number(start);
+      else if (this.#last < start) await this.#replay(BigInt(this.#last), start);
       this.#replaying = false;
       this.#drain();
     } catch (error) {
@@ -113,14 +118,14 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
     for (let last = after; last < start; ) {
       const page = await this.#sources.replays.read(this.#tenantId, roomId, last);
       if (!page) {
-        this.#last = start;
+        this.#last = Number(start);
         this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, start), reason: 'CURSOR_TOO_OLD' });
         return;
       }
       for (const event of page.events) {
         if (this.#full) await this.#resume();
         if (this.#stopped) return;
-        this.#last = event.version;
+        this.#last = Number(event.version);
         this.#offer(event);
       }
       if (page.complete || page.last === null) return;
@@ -140,8 +145,9 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
 
   #hand(event: DeliveredEvent | ReadEvent): void {
     if (event.type !== 'READ') {
-      if (this.#last !== null && event.version <= this.#last) return;
-      this.#last = event.version;
+      const version = Number(event.version);
+      if (version <= this.#last) return;
+      this.#last = version;
     }
     this.#offer(event);
   }
@@ -156,7 +162,8 @@ class RoomStream extends LiveStream<Delivered> implements FeedListener {
     if (!this.#farewell) {
       this.#farewell = true;
       const roomId = this.#roomId;
-      this.#offer({ type: 'RESYNC', roomId, cursor: roomPosition(roomId, this.#last ?? 0n), reason: 'TOO_SLOW' });
+      const cursor = roomPosition(roomId, BigInt(Math.max(this.#last, 0)));
+      this.#offer({ type: 'RESYNC', roomId, cursor, reason: 'TOO_SLOW' });
       if (this.#full) return;
     }
     this.fail(undefined);

@@ -35,11 +35,15 @@ export function markOf(actorId: string): number {
   return Number.parseInt(actorId.slice(-7), 16);
 }
 
-/** Who waits for what is being executed. */
+/** Waits for what is being executed. */
 interface Waiting {
-  /** @param own executed for this subscriber itself. */
-  settle(executed: Executed, shown: Shown, own: boolean): void;
-  done(error?: unknown): void;
+  readonly subscriber: {
+    /** @param own executed for this subscriber itself. */
+    settle(event: object, executed: Executed, shown: Shown, own: boolean): void;
+    done(error?: unknown): void;
+  };
+  /** As this subscriber got it. */
+  readonly event: object;
 }
 
 /** An event as an operation shows it: executed, or about to be, with those who wait for it in the order in which they came. */

@@ -52,8 +52,11 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   readonly #operation: Operation;
   readonly #caller: Caller | null;
   readonly #mark: number;
-  /** The event whose execution it waits for. */
-  #event: object | null = null;
+  /**
+   * It waits for the execution of an event, which is not kept here: to each subscription, an old object, such a reference is
+   * one more that is looked at when young ones are collected.
+   */
+  #executing = false;
   /** What came meanwhile: one may, so that a source that has nothing else need not be told that it may go on. */
   #next: object | null = null;
   /** The sink takes no more for the time being. */
@@ -74,16 +77,15 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   }
 
   take(event: object): boolean {
-    if (this.#event === null && !this.#full) return this.#accept(event);
+    if (!this.#executing && !this.#full) return this.#accept(event);
     this.#next = event;
     return false;
   }
 
   /** What it waits for is there. */
-  settle(executed: Executed, shown: Shown, own: boolean): void {
-    const event = this.#event;
-    this.#event = null;
-    if (this.#stopped || event === null) return;
+  settle(event: object, executed: Executed, shown: Shown, own: boolean): void {
+    this.#executing = false;
+    if (this.#stopped) return;
     this.#full = !this.#show(event, executed, shown, own);
     this.#proceed();
   }
@@ -105,15 +107,15 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
     const shown = this.#find(event) ?? this.#begin(event);
     if (shown.executed) this.#full = !this.#show(event, shown.executed, shown);
     else {
-      this.#event = event;
-      shown.waiting.push(this);
+      this.#executing = true;
+      shown.waiting.push({ subscriber: this, event });
     }
     return !this.#full;
   }
 
   /** Goes on with what came meanwhile, unless it still has to wait. */
   #proceed(): void {
-    if (this.#event !== null || this.#stopped) return;
+    if (this.#executing || this.#stopped) return;
     if (this.#next !== null) {
       if (this.#full) return;
       const event = this.#next;
@@ -157,8 +159,8 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   #show(event: object, executed: Executed, shown: Shown, own = false): boolean {
     // What failed for one viewer (who has just been removed, say) need not fail for another.
     if ((executed.failed && !own) || (executed.setApart !== null && this.#isAmong(executed.setApart))) {
-      this.#event = event;
-      void this.#run(event, false).then((again) => this.settle(again, { ...shown, result: null }, true));
+      this.#executing = true;
+      void this.#run(event, false).then((again) => this.settle(event, again, { ...shown, result: null }, true));
       return true;
     }
     if (executed.fault) {
@@ -166,11 +168,11 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
       this.#finish(executed.fault);
       return false;
     }
-    if (!isOfManyRooms(event)) {
-      shown.result ??= toResult(executed.json, event);
-      return this.#deliver(shown.result);
+    if (shown.result === null && isOfManyRooms(event)) {
+      return this.#deliver(toResult(executed.json.replaceAll(cursorPlaceholder, event.cursor), event));
     }
-    return this.#deliver(toResult(executed.json.replaceAll(cursorPlaceholder, event.cursor), event));
+    shown.result ??= toResult(executed.json, event);
+    return this.#deliver(shown.result);
   }
 
   #isAmong(actors: SetApart): boolean {
@@ -213,9 +215,9 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
     void this.#run(common, true).then((executed) => {
       shown.executed = executed;
       if (key !== null) kept.add(operation, key, executed.json.length);
-      for (const [index, subscriber] of shown.waiting.splice(0).entries()) {
+      for (const [index, { subscriber, event: its }] of shown.waiting.splice(0).entries()) {
         try {
-          subscriber.settle(executed, shown, index === 0);
+          subscriber.settle(its, executed, shown, index === 0);
         } catch (error) {
           // The others are to get it all the same.
           subscriber.done(error);
