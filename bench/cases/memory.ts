@@ -44,7 +44,7 @@ export async function memory(print: (line: string) => void): Promise<Section> {
         { contender: each('Socket.IO', peer('socketIo'), socketIo), target: {} },
         { contender: each('plain graphql-ws', peer('graphqlWs'), plainGraphqlWs), target: {} },
       ],
-      unseen: false,
+      unseen: 0,
       print,
     });
     return {

@@ -34,8 +34,8 @@ interface Turns {
   /** Of what is compared, such as `requests/s`. */
   readonly unit: string;
   readonly print: (line: string) => void;
-  /** Whether each is measured once unseen before; absent: yes. Without use where a measurement begins anew. */
-  readonly unseen?: boolean;
+  /** How often each is measured unseen before; absent: once. Without use where a measurement begins anew. */
+  readonly unseen?: number;
   /** Absent: three. More where one is over soon, and differs much from the next. */
   readonly repetitions?: number;
 }
@@ -43,11 +43,11 @@ interface Turns {
 /** Measures all of them so many times, one after the other. */
 export async function inTurns(
   contenders: readonly Contender[],
-  { title, unit, print, unseen = true, repetitions = fewest }: Turns,
+  { title, unit, print, unseen = 1, repetitions = fewest }: Turns,
 ): Promise<Readings> {
   const readings = new Map<Contender, Reading[]>(contenders.map((contender) => [contender, []]));
   // Caches fill, and the compiler of JavaScript gets to know the code.
-  if (unseen) for (const contender of contenders) await contender.measure();
+  for (let time = 0; time < unseen; time++) for (const contender of contenders) await contender.measure();
   for (let repetition = 0; repetition < repetitions; repetition++) {
     for (const contender of repetition % 2 === 0 ? contenders : [...contenders].reverse()) {
       const reading = await contender.measure();
