@@ -3,8 +3,9 @@ import DataLoader from 'dataloader';
 /** So many batches in so many milliseconds go at once: who comes alone, or one after another, waits for nothing. */
 const calm = { batches: 5, window: 50 };
 /**
- * A batch for several is a crowd's, and so is one that had to wait. From then on, and until there was none for a while, the
- * pause between two batches doubles: nobody waits much longer than the crowd has been there.
+ * A batch for several is a crowd's, and so is one for which too many came before. From then on, and until there was none for
+ * several for a while, batches wait for each other: longer and longer, so that nobody waits much longer than the crowd has
+ * been there.
  */
 const crowd = { keys: 4, shortest: 25, longest: 400, lasts: 1_000 };
 
@@ -35,9 +36,10 @@ export function together<Key, Value>(
       setImmediate(send);
       return;
     }
+    // They are many, also where the process is too busy with them for two to come at a time. What comes now and then
+    // afterwards has to wait for its turn too, and is no crowd.
+    if (now >= crowdedUntil) crowdedUntil = now + crowd.lasts;
     setTimeout(() => {
-      // They are many, also where the process is too busy with them for two to come at a time.
-      crowdedUntil = performance.now() + crowd.lasts;
       end = performance.now() + pause;
       left = 0;
       send();

@@ -68,3 +68,19 @@ test('after a crowd nobody waits, and one failure is nobody else’s', async () 
   }
   expect(loaded).toHaveLength(1 + 3);
 });
+
+test('what comes now and then after a crowd waits for nothing in the end', async () => {
+  const { load } = watched();
+  for (let time = 0; time < 1_000; time++) {
+    void load(time);
+    await vi.advanceTimersByTimeAsync(1);
+  }
+  await vi.runAllTimersAsync();
+  const waits: number[] = [];
+  for (let key = 0; key < 12; key++) {
+    const asked = performance.now();
+    void load(key).then(() => waits.push(performance.now() - asked));
+    await vi.advanceTimersByTimeAsync(300);
+  }
+  expect(Math.max(...waits.slice(6)), String(waits)).toBeLessThan(1);
+});
