@@ -114,7 +114,7 @@ export function encodeHint(value: RoomHint): string {
   return JSON.stringify(value, (_key, field: unknown) => (typeof field === 'bigint' ? field.toString() : field));
 }
 
-/** @throws ZodError for text that no process of this version would have sent. */
+/** @throws for text that no process of this version would have sent. */
 export function decodeHint(text: string): RoomHint {
   const given: unknown = JSON.parse(text);
   return isMessage(given) ? toMessageEvent(given) : seldom.parse(given);

@@ -57,6 +57,9 @@ export function createRoomFeed(deps: {
   let following: (DeliveredEvent | ReadEvent)[] = [];
   let first: FeedListener | null = null;
   let starting: Promise<bigint> | null = null;
+  /** A hint came that could not be read, and the version has not been asked for since. */
+  let unread = false;
+  let lookingUp = false;
   let unsubscribe: () => void = () => undefined;
 
   /**
@@ -102,8 +105,7 @@ export function createRoomFeed(deps: {
     try {
       hint = decodeHint(payload);
     } catch (error) {
-      log.warn({ err: error }, 'a hint could not be read: are processes of different versions on one Redis?');
-      void lookUp();
+      void lookUp(error);
       return;
     }
     if (hint.type === 'READ') {
@@ -118,13 +120,24 @@ export function createRoomFeed(deps: {
     reach(hint.version);
   }
 
-  /** Something has happened: while a new version of Prosa takes the place of another, the log has to say what. */
-  async function lookUp(): Promise<void> {
+  /**
+   * Something has happened: while a new version of Prosa takes the place of another, the log has to say what. Once for all
+   * that comes meanwhile.
+   */
+  async function lookUp(reason: unknown): Promise<void> {
+    unread = true;
+    if (lookingUp) return;
+    lookingUp = true;
+    log.warn({ err: reason }, 'a hint could not be read: are processes of different versions on one Redis?');
     try {
-      reach(await readVersion());
+      while (unread && !closed) {
+        unread = false;
+        reach(await readVersion());
+      }
     } catch (error) {
       log.warn({ err: error }, 'the version of a room could not be read; it is compared later');
     }
+    lookingUp = false;
   }
 
   function reach(seen: bigint): void {

@@ -19,7 +19,7 @@ const message: MessageEvent['message'] = {
   deletedAt: null,
   purgeId: null,
 };
-const durable = { roomId: 'room', version: 9_007_199_254_740_993n, actorId: 'actor' };
+const durable = { roomId: 'room', version: 9_007_199_254_740_995n, actorId: 'actor' };
 const before = new Date('2026-11-01T00:00:00.000Z');
 
 const hints: readonly RoomHint[] = [

@@ -9,7 +9,7 @@ import { waitFor } from '../support/waiting.ts';
 
 const roomId = newId();
 /** How the room stands in the database: its version, and what of its log is read. */
-let stored: { version: bigint; log: object[] };
+let stored: { version: bigint; log: object[]; asked: number };
 const db = { tenantId: 'acme', query: async () => stored.log as never[] };
 const change = (version: bigint): RoomEvent => ({ type: 'ROOM_UPDATED', roomId, version, actorId: 'ana' });
 
@@ -19,7 +19,7 @@ let bring: (version: bigint) => void;
 let bringText: (text: string) => void;
 
 beforeEach(() => {
-  stored = { version: 4n, log: [] };
+  stored = { version: 4n, log: [], asked: 0 };
   feed = createRoomFeed({
     bus: {
       ...createLocalBus(),
@@ -32,7 +32,10 @@ beforeEach(() => {
     db,
     roomId,
     log: captureLog().logger,
-    readVersion: async () => stored.version,
+    readVersion: async () => {
+      stored.asked++;
+      return stored.version;
+    },
     onIdle: () => undefined,
   });
 });
@@ -122,10 +125,32 @@ describe('R2 a feed', () => {
     ['that is cut off', '["1:'],
   ])('R5 reads from the log what a hint %s stands for', async (_what, text) => {
     const some = await listeners(3);
-    stored = { version: 5n, log: [change(5n)] };
+    stored = { version: 5n, log: [change(5n)], asked: 0 };
     bringText(text);
     await waitFor('the event', () => some.every(({ versions }) => versions.length > 0));
     bring(6n);
     expect(versionsOf(some)).toEqual(some.map(() => [5n, 6n]));
+  });
+
+  test('R5 asks once for all hints that it cannot read meanwhile, and again for those that come later', async () => {
+    const some = await listeners(3);
+    stored = { version: 5n, log: [change(5n)], asked: 0 };
+    for (let hint = 0; hint < 10; hint++) bringText('["0:other"]');
+    await waitFor('the event', () => some.every(({ versions }) => versions.length > 0));
+    await turn();
+    expect(stored.asked).toBe(2);
+    stored = { version: 6n, log: [change(6n)], asked: 0 };
+    bringText('["0:other"]');
+    await waitFor('the next one', () => some.every(({ versions }) => versions.length > 1));
+    expect(versionsOf(some)).toEqual(some.map(() => [5n, 6n]));
+  });
+
+  test('R5 passes over a change of a newer version, and goes on', async () => {
+    const some = await listeners(3);
+    stored = { version: 6n, log: [{ ...change(5n), type: 'ROOM_FOLDED' }, change(6n)], asked: 0 };
+    bringText('{"type":"ROOM_FOLDED","version":"5"}');
+    await waitFor('the event', () => some.every(({ versions }) => versions.length > 0));
+    bring(7n);
+    expect(versionsOf(some)).toEqual(some.map(() => [6n, 7n]));
   });
 });
