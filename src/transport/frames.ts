@@ -108,10 +108,6 @@ interface Waiting {
 const gatherFor = 5;
 /** A socket is busy when something was written to it so many milliseconds ago, not counting the rest of that turn. */
 const busyWithin = 50;
-/** Whole milliseconds: a fraction would be an object of its own for each socket. */
-function clock(): number {
-  return Math.floor(performance.now());
-}
 
 /**
  * How many lone messages are written together, or as many as a turn of the event loop has: what is done for each of them
@@ -132,12 +128,16 @@ interface Due {
  */
 export function createGatherer() {
   let waiting: FrameWriter[] = [];
-  let written: FrameWriter[] = [];
   /** Null for what was written sooner. */
   let due: (Due | null)[] = [];
-
-  /** When the first of this turn of the event loop was written; null before. */
-  let turn: number | null = null;
+  /** Turns of the event loop in which something was written, by their number; the one that has not ended is `turn`. */
+  let turn = 0;
+  let isEnding = false;
+  /** When each turn from `oldest` on ended: those before ended so long ago that whoever was written to is not busy. */
+  const ends: number[] = [];
+  let oldest = 0;
+  /** The time of this turn, once it was asked for. */
+  let now: number | null = null;
 
   function flush(): void {
     const writers = waiting;
@@ -152,32 +152,46 @@ export function createGatherer() {
   }
 
   // To write to all sockets of a large room takes long itself: none of them has been left alone for that time. Otherwise
-  // the busiest room would be the one in which nothing is gathered.
+  // the busiest room would be the one in which nothing is gathered. The turn has its end written down, and not each of its
+  // sockets: that would fetch all of them once more.
   function endTurn(): void {
     writeDue();
-    const now = clock();
-    for (const writer of written) writer.writtenAt = now;
-    written = [];
-    turn = null;
+    const end = performance.now();
+    ends.push(end);
+    while (end - (ends[0] ?? end) >= busyWithin) {
+      ends.shift();
+      oldest++;
+    }
+    turn++;
+    isEnding = false;
+    now = null;
   }
 
   return {
     add(writer: FrameWriter): void {
       if (waiting.push(writer) === 1) setTimeout(flush, gatherFor);
     },
-    /** The time of this turn. */
-    now(): number {
-      turn ??= clock();
+    /** To be called before something is written. @returns the number of this turn. */
+    writing(): number {
+      if (!isEnding) {
+        isEnding = true;
+        process.nextTick(endTurn);
+      }
       return turn;
     },
-    wrote(writer: FrameWriter): void {
-      if (written.push(writer) === 1) process.nextTick(endTurn);
+    /** Whether it is not long since a turn, by its number. */
+    isLately(writtenIn: number): boolean {
+      if (writtenIn === turn) return true;
+      if (writtenIn < oldest) return false;
+      now ??= performance.now();
+      return now - (ends[writtenIn - oldest] ?? now) < busyWithin;
     },
-    /** Writes it before the turn ends. @param place where it stands among what is due. */
+    /** Writes it before the turn ends. */
     writeSoon(writer: FrameWriter, frames: Frames, id: string): void {
       writer.place = due.push({ writer, frames, id }) - 1;
       if (due.length >= dueAtMost) writeDue();
     },
+    /** What is due there, as text. */
     textAt(place: number): string {
       const found = due[place];
       return found ? found.frames.textOf(found.id) : '';
@@ -209,8 +223,8 @@ export class FrameWriter {
   #gathered = '';
   /** Where its lone message stands among those that are due in this turn. */
   place = nowhere;
-  /** When something was written; it becomes the end of that turn of the event loop. */
-  writtenAt = -busyWithin;
+  /** The turn in which it was written to; before the first, one that was before all. */
+  writtenIn = -1;
 
   constructor(socket: WebSocket, network: Socket, gatherer: Gatherer, limit: number) {
     this.#socket = socket;
@@ -241,15 +255,14 @@ export class FrameWriter {
       this.#gathered += frames.textOf(id);
       return true;
     }
-    const now = this.#gatherer.now();
     if (frames.length > gatherAtMost) {
-      this.#wrote(now);
+      this.writtenIn = this.#gatherer.writing();
       frames.write(this.#network, this.#handle, id);
-    } else if (now - this.writtenAt < busyWithin) {
+    } else if (this.#gatherer.isLately(this.writtenIn)) {
       this.#gathered = frames.textOf(id);
       this.#gatherer.add(this);
     } else {
-      this.#wrote(now);
+      this.writtenIn = this.#gatherer.writing();
       this.#gatherer.writeSoon(this, frames, id);
     }
     return true;
@@ -280,12 +293,7 @@ export class FrameWriter {
     const frames = this.#gathered;
     this.#gathered = '';
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.#wrote(this.#gatherer.now());
+    this.writtenIn = this.#gatherer.writing();
     writeText(this.#network, this.#handle, frames);
-  }
-
-  #wrote(now: number): void {
-    this.writtenAt = now;
-    this.#gatherer.wrote(this);
   }
 }
