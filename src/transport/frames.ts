@@ -167,21 +167,23 @@ export function createGatherer() {
     now = null;
   }
 
+  function thisTurn(): number {
+    if (!isEnding) {
+      isEnding = true;
+      process.nextTick(endTurn);
+    }
+    return turn;
+  }
+
   return {
     add(writer: FrameWriter): void {
       if (waiting.push(writer) === 1) setTimeout(flush, gatherFor);
     },
-    /** To be called before something is written. @returns the number of this turn. */
-    writing(): number {
-      if (!isEnding) {
-        isEnding = true;
-        process.nextTick(endTurn);
-      }
-      return turn;
-    },
+    /** To be asked before something is written. @returns the number of this turn. */
+    thisTurn,
     /** Whether it is not long since a turn, by its number. */
     isLately(writtenIn: number): boolean {
-      if (writtenIn === turn) return true;
+      if (writtenIn === thisTurn()) return true;
       if (writtenIn < oldest) return false;
       now ??= performance.now();
       return now - (ends[writtenIn - oldest] ?? now) < busyWithin;
@@ -256,13 +258,13 @@ export class FrameWriter {
       return true;
     }
     if (frames.length > gatherAtMost) {
-      this.writtenIn = this.#gatherer.writing();
+      this.writtenIn = this.#gatherer.thisTurn();
       frames.write(this.#network, this.#handle, id);
     } else if (this.#gatherer.isLately(this.writtenIn)) {
       this.#gathered = frames.textOf(id);
       this.#gatherer.add(this);
     } else {
-      this.writtenIn = this.#gatherer.writing();
+      this.writtenIn = this.#gatherer.thisTurn();
       this.#gatherer.writeSoon(this, frames, id);
     }
     return true;
@@ -293,7 +295,7 @@ export class FrameWriter {
     const frames = this.#gathered;
     this.#gathered = '';
     if (this.#socket.readyState !== WebSocket.OPEN) return;
-    this.writtenIn = this.#gatherer.writing();
+    this.writtenIn = this.#gatherer.thisTurn();
     writeText(this.#network, this.#handle, frames);
   }
 }

@@ -230,6 +230,28 @@ describe.each([
     }
   });
 
+  test('that come alone are not kept back for a socket that was busy and has gone', async () => {
+    const [busy, other] = [await open(), await open()];
+    const now = vi.spyOn(performance, 'now');
+    try {
+      now.mockReturnValue(1_000);
+      busy.writer.write('1', '"first"', nobody);
+      other.writer.write('1', '"first"', nobody);
+      await endOfTurn();
+      now.mockReturnValue(1_010);
+      busy.writer.write('1', '"gathered"', nobody);
+      busy.socket.terminate();
+      await waitFor('the end', () => busy.socket.readyState === busy.socket.CLOSED);
+      now.mockReturnValue(2_000);
+      const before = other.network.bytesWritten;
+      other.writer.write('1', '"alone"', nobody);
+      await endOfTurn();
+      expect(other.network.bytesWritten).toBeGreaterThan(before);
+    } finally {
+      now.mockRestore();
+    }
+  });
+
   test('that a socket does not take make who wrote them wait, and it is told when they are taken', async () => {
     const { client, writer, body } = await open(1_024);
     client.pause();
