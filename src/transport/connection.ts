@@ -6,7 +6,8 @@ import type { SharedResult } from '../graphql/sharedResults.ts';
 import type { Subscription } from '../graphql/subscriber.ts';
 import type { Actor } from '../kernel/actor.ts';
 import type { Origin } from '../kernel/origin.ts';
-import { bytesOf, type FrameWriter } from './frames.ts';
+import { bytesOf } from './frames.ts';
+import type { FrameWriter } from './frameWriter.ts';
 import type { Heartbeat, Living } from './heartbeat.ts';
 import type { Session } from './sessions.ts';
 

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { Connection, type ConnectionHost } from '../../src/transport/connection.ts';
-import { createGatherer, FrameWriter } from '../../src/transport/frames.ts';
+import { FrameWriter } from '../../src/transport/frameWriter.ts';
+import { createGatherer } from '../../src/transport/gatherer.ts';
 import { createHeartbeat } from '../../src/transport/heartbeat.ts';
 import { openServerSocket } from '../support/serverSocket.ts';
 import { waitFor } from '../support/waiting.ts';

@@ -1,7 +1,9 @@
 import { Socket } from 'node:net';
 import { describe, expect, test, vi } from 'vitest';
 import { handleOf } from '../../src/transport/directWrite.ts';
-import { bytesOf, createGatherer, FrameWriter } from '../../src/transport/frames.ts';
+import { bytesOf } from '../../src/transport/frames.ts';
+import { FrameWriter } from '../../src/transport/frameWriter.ts';
+import { createGatherer } from '../../src/transport/gatherer.ts';
 import { openServerSocket } from '../support/serverSocket.ts';
 import { waitFor } from '../support/waiting.ts';
 
