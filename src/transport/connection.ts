@@ -107,7 +107,11 @@ export class Connection implements Session, Living {
       return;
     }
     this.#isAlive = false;
-    if (this.isOpen) this.frames.ping();
+    this.frames.ping();
+  }
+
+  insist(): void {
+    this.frames.pingAlone();
   }
 
   /** It has answered a ping. */

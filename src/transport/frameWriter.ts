@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import { WebSocket } from 'ws';
 import { type Handle, handleOf, writeBytes, writeText } from './directWrite.ts';
-import { type Frames, framesOf, gatherAtMost, pingFrame } from './frames.ts';
+import { type Frames, framesOf, gatherAtMost, pingFrame, pingText } from './frames.ts';
 import type { Gatherer } from './gatherer.ts';
 
 /** Who waits until what was written has been taken. */
@@ -27,6 +27,7 @@ export class FrameWriter {
   place = nowhere;
   /** The turn in which it was written to; before the first, one that was before all. */
   writtenIn = -1;
+  #owesPing = false;
 
   constructor(socket: WebSocket, network: Socket, gatherer: Gatherer, limit: number) {
     this.#socket = socket;
@@ -74,11 +75,21 @@ export class FrameWriter {
   writeDue(frames: Frames, id: string): void {
     this.place = nowhere;
     if (this.#gathered !== '') this.flush();
-    else if (this.#socket.readyState === WebSocket.OPEN) frames.write(this.#network, this.#handle, id);
+    else if (this.#socket.readyState !== WebSocket.OPEN) return;
+    else if (this.#owesPing) writeText(this.#network, this.#handle, this.#withPing(frames.textOf(id)));
+    else frames.write(this.#network, this.#handle, id);
   }
 
+  /** A ping goes along with the next message: as a write of its own it costs as much as that. */
   ping(): void {
-    writeBytes(this.#network, this.#handle, pingFrame);
+    this.#owesPing = true;
+  }
+
+  /** For want of a message the ping goes alone. */
+  pingAlone(): void {
+    if (!this.#owesPing) return;
+    this.#owesPing = false;
+    if (this.#socket.readyState === WebSocket.OPEN) writeBytes(this.#network, this.#handle, pingFrame);
   }
 
   /** Calls back when the network has taken everything. @returns false when it has nothing to take that would be worth it. */
@@ -92,10 +103,16 @@ export class FrameWriter {
   flush(): void {
     if (this.place !== nowhere) this.#gatherer.write(this.place);
     if (this.#gathered === '') return;
-    const frames = this.#gathered;
+    const gathered = this.#gathered;
     this.#gathered = '';
     if (this.#socket.readyState !== WebSocket.OPEN) return;
     this.writtenIn = this.#gatherer.thisTurn();
-    writeText(this.#network, this.#handle, frames);
+    writeText(this.#network, this.#handle, this.#withPing(gathered));
+  }
+
+  #withPing(frames: string): string {
+    if (!this.#owesPing) return frames;
+    this.#owesPing = false;
+    return frames + pingText;
   }
 }

@@ -33,6 +33,7 @@ function headerOf(length: number): string {
 
 /** A ping without a payload: `ws` would write such a frame in two parts. */
 export const pingFrame = Buffer.from([0x89, 0]);
+export const pingText = pingFrame.toString('latin1');
 
 const beforeId = '{"id":"';
 const afterId = '","type":"next","payload":';

@@ -79,7 +79,41 @@ describe.each([
     const [theirs, ours] = [await open(), await open()];
     theirs.socket.ping();
     ours.writer.ping();
+    ours.writer.pingAlone();
     expect(Buffer.compare(await ours.until(2), await theirs.until(2))).toBe(0);
+  });
+
+  test.each([
+    ['a message that comes alone', ['1']],
+    ['several of one turn', ['1', '2']],
+  ])('and a ping goes along with %s, in the same write, once', async (_what, payloads) => {
+    const { network, writer, body } = await open();
+    const handle = handleOf(network);
+    const written = handle ? vi.spyOn(handle, 'writeLatin1String') : vi.spyOn(network, 'write');
+    writer.ping();
+    await endOfTurn();
+    expect(body()).toHaveLength(0);
+    for (const payload of payloads) writer.write('1', payload, nobody);
+    await endOfTurn();
+    expect(written).toHaveBeenCalledOnce();
+    writer.pingAlone();
+    writer.flush();
+    writer.write('1', '"later"', nobody);
+    writer.flush();
+    await waitFor('all', () => messagesIn(body()).length >= payloads.length + 2);
+    expect(messagesIn(body())).toEqual([...payloads.map((each) => next('1', each)), 9, next('1', '"later"')]);
+  });
+
+  test('and no ping follows the close', async () => {
+    const { socket, writer, body } = await open();
+    writer.ping();
+    socket.close(1001);
+    writer.pingAlone();
+    writer.ping();
+    writer.write('1', '1', nobody);
+    writer.flush();
+    await waitFor('the close', () => body().length > 0);
+    expect(messagesIn(body())).toEqual([8]);
   });
 
   test('carry the id of each socket, also where the same result goes to ids of other lengths', async () => {
@@ -136,6 +170,7 @@ describe.each([
       writer.flush();
       if (round % 3 === 0) {
         writer.ping();
+        writer.pingAlone();
         expected.push(9);
       } else {
         socket.send(`answer ${round}`);
@@ -311,6 +346,7 @@ describe.each([
     while (network.writableLength === 0 && expected.length < 2_000) write(String(expected.length));
     socket.send('an answer');
     writer.ping();
+    writer.pingAlone();
     expected.push('an answer', 9);
     write('after');
     client.resume();
