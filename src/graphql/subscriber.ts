@@ -30,8 +30,12 @@ export interface SubscriptionWatcher {
   ended(): void;
 }
 
-/** Milliseconds from a message's commit until it was handed to a subscriber to whom it came live. */
-export type OnDelivered = (milliseconds: number) => void;
+/**
+ * A message was handed to a subscriber to whom it came live.
+ * @param sentAt when it was committed, in milliseconds of the clock.
+ * @param result as it is shown: the very same for all who are shown the same.
+ */
+export type OnDelivered = (sentAt: number, result: SharedResult) => void;
 
 /** Times are counted from here: as small numbers they take no place of their own. */
 const epoch = Date.now();
@@ -182,7 +186,7 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   #deliver(result: SharedResult): boolean {
     const more = this.give(result);
     const { sentAt } = result;
-    if (sentAt !== null && sentAt - epoch >= this.#since) this.#sharing.onDelivered?.(Date.now() - sentAt);
+    if (sentAt !== null && sentAt - epoch >= this.#since) this.#sharing.onDelivered?.(sentAt, result);
     return more;
   }
 

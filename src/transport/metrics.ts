@@ -20,8 +20,12 @@ export interface Metrics {
   subscriptionOpened(): () => void;
   /** @returns what to call when it is closed. */
   socketOpened(): () => void;
-  /** A message was written to a subscriber, so many milliseconds after it was committed. */
-  delivered(milliseconds: number): void;
+  /**
+   * A message is written to a subscriber before this turn of the event loop ends.
+   * @param sentAt when it was committed, in milliseconds of the clock.
+   * @param shown the very same for all who are shown the same.
+   */
+  delivered(sentAt: number, shown: object): void;
   rateLimited(): void;
 }
 
@@ -77,15 +81,27 @@ export function createMetrics(database: Database, log: Logger): Metrics {
   });
   const delivery = new Histogram({
     name: 'prosa_delivery_seconds',
-    help: 'From the time of a message to when its subscriber was written to, for messages that came live.',
+    help: 'From the time of a message to when subscribers were written to, for messages that came live; once for all who were written the same at the same time.',
     buckets: latencies,
     registers,
   });
+  const deliveries = new Counter({
+    name: 'prosa_deliveries_total',
+    help: 'Messages written to subscribers, for messages that came live; once for each subscriber.',
+    registers,
+  });
+  /** When those of this turn were committed, once for all who are shown the same. */
   let lately: number[] = [];
-  /** Counting is a dozen calls: between two writes to sockets, each would find the cache as the system has left it. */
+  let latest: object | null = null;
+  let written = 0;
+  /** An observation is a dozen calls: between two writes to sockets, each would find the cache as the system has left it. */
   function countDeliveries(): void {
-    for (const seconds of lately) delivery.observe(seconds);
+    const now = Date.now();
+    for (const sentAt of lately) delivery.observe(Math.max(now - sentAt, 0) / 1_000);
+    deliveries.inc(written);
     lately = [];
+    latest = null;
+    written = 0;
   }
   const subscriptions = new Gauge({ name: 'prosa_subscriptions', help: 'Subscriptions open.', registers });
   const sockets = new Gauge({ name: 'prosa_sockets', help: 'WebSockets that are signed in.', registers });
@@ -158,8 +174,11 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     },
     subscriptionOpened: counted(subscriptions),
     socketOpened: counted(sockets),
-    delivered(milliseconds) {
-      if (lately.push(Math.max(milliseconds, 0) / 1_000) === 1) process.nextTick(countDeliveries);
+    delivered(sentAt, shown) {
+      if (written++ === 0) process.nextTick(countDeliveries);
+      if (shown === latest) return;
+      latest = shown;
+      lately.push(sentAt);
     },
     rateLimited: () => refused.inc(),
   };

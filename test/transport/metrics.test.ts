@@ -54,8 +54,13 @@ describe('G8 metrics', () => {
     expect(await sampleOf('prosa_sockets')).toBe(1);
     expect(await sampleOf('prosa_delivery_seconds_count')).toBe(0);
     await send(ana, roomId, 'now');
-    await waitFor('both deliveries', async () => (await sampleOf('prosa_delivery_seconds_count')) === 2);
+    await waitFor('both deliveries', async () => (await sampleOf('prosa_deliveries_total')) === 2);
+    // Both were written the same at the same time.
+    expect(await sampleOf('prosa_delivery_seconds_count')).toBe(1);
     expect(await sampleOf('prosa_delivery_seconds_sum')).toBeLessThan(2);
+    await send(ana, roomId, 'and another');
+    await waitFor('four deliveries', async () => (await sampleOf('prosa_deliveries_total')) === 4);
+    expect(await sampleOf('prosa_delivery_seconds_count')).toBe(2);
     await socket.stop();
     await stream.stop();
     await waitFor('the end of both', async () => (await sampleOf('prosa_subscriptions')) === 0);
