@@ -27,6 +27,9 @@ export async function importing(print: (line: string) => void): Promise<Section>
     await writeFile(zip, content);
     print(`${size.messages} messages in ${size.rooms} rooms, ${round(content.length / 1e6)} MB zipped`);
     await client.connect();
+    // What autovacuum learns of a table while one statement fills it is that it is large and empty. COPY's foreign keys
+    // are then looked up by any index that begins with the tenant: 150,000 messages took six minutes instead of nine seconds.
+    await client.query('ALTER TABLE messages SET (autovacuum_enabled = off)');
     const count = async () => Number((await client.query('SELECT count(*) FROM messages')).rows[0]?.count);
 
     let imports = 0;
@@ -71,6 +74,7 @@ export async function importing(print: (line: string) => void): Promise<Section>
         prosa,
         peers: [{ contender: copy, target: { least: 0.3 } }],
         print,
+        unseen: 0,
       }),
       notes: [
         'Prosa is timed as a whole: the start of the program, unpacking, people, rooms, members, mentions, threads and counters too. COPY writes the same rows of messages from a file on the same machine.',

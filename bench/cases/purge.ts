@@ -54,9 +54,13 @@ export async function purge(print: (line: string) => void): Promise<Section> {
     await client.connect();
     const { rows: tenants } = await client.query<{ id: string }>('SELECT id FROM tenants');
     print(`filling ${rooms} rooms with ${messages} messages …`);
-    await inBulk(client, 'messages', async () => {
-      await client.query(fill, [tenants[0]?.id, decodeId(actor.id)?.uuid, messages / rooms, rooms]);
-    });
+    const tenantId = tenants[0]?.id;
+    const authorId = decodeId(actor.id)?.uuid;
+    await inBulk(deployment.databaseUrl, 'messages', [
+      async (writer) => {
+        await writer.query(fill, [tenantId, authorId, messages / rooms, rooms]);
+      },
+    ]);
     await client.query('VACUUM ANALYZE');
     const { rows: found } = await client.query<{ id: string }>('SELECT id FROM rooms');
     const roomIds = found.map(({ id }) => encodeId('Room', id));

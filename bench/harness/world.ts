@@ -23,6 +23,8 @@ const authors = 100;
 const membersPerRoom = 10;
 /** Messages written by one statement. */
 const batch = 100_000;
+/** How many write them at the same time. */
+const writers = 2;
 
 const viewer = z.object({ viewer: z.object({ actor: z.object({ id: z.string() }) }) });
 
@@ -71,12 +73,17 @@ export async function fill(deployment: Deployment, { rooms, messagesPerRoom }: S
     const tenantId = tenants[0]?.id ?? '';
     const made = await client.query<{ id: string }>(fillRooms, [tenantId, viewerId, messagesPerRoom, rooms]);
     const step = Math.max(1, Math.floor(batch / rooms));
-    await inBulk(client, 'messages', async () => {
-      for (let first = 1; first <= messagesPerRoom; first += step) {
+    const writing = (start: number) => async (writer: pg.Client) => {
+      for (let first = start; first <= messagesPerRoom; first += step * writers) {
         const last = Math.min(first + step - 1, messagesPerRoom);
-        await client.query(fillMessages, [tenantId, first, last, messagesPerRoom]);
+        await writer.query(fillMessages, [tenantId, first, last, messagesPerRoom]);
       }
-    });
+    };
+    await inBulk(
+      databaseUrl,
+      'messages',
+      Array.from({ length: writers }, (_, index) => writing(1 + index * step)),
+    );
     await client.query('VACUUM ANALYZE');
     // What was filled in is on the disk before anything is measured.
     await client.query('CHECKPOINT');
