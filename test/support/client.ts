@@ -26,8 +26,11 @@ export interface Client {
   stream(document: string, variables?: Variables): Follower;
 }
 
-/** @param token null for somebody without one. */
-export function createClient(url: string, token: string | null): Client {
+/**
+ * @param token null for somebody without one.
+ * @param opened called with each WebSocket that is open, which does not say who it is before that has come to its end.
+ */
+export function createClient(url: string, token: string | null, opened?: () => Promise<void>): Client {
   const authorization: Record<string, string> = token === null ? {} : { authorization: `Bearer ${token}` };
   const post = (accept: string, body: unknown, signal?: AbortSignal) =>
     fetch(url, {
@@ -45,7 +48,10 @@ export function createClient(url: string, token: string | null): Client {
       const socket = createSocketClient({
         url: url.replace('http', 'ws'),
         webSocketImpl: WebSocket,
-        connectionParams: token === null ? {} : { token },
+        async connectionParams() {
+          await opened?.();
+          return token === null ? {} : { token };
+        },
         retryAttempts: 0,
       });
       return follow((sink) => {
