@@ -27,15 +27,19 @@ const seldom = z.discriminatedUnion('type', [
   z.object({ type: z.literal('READ'), roomId: uuid, actorId: uuid, lastReadSeq: bigint, lastReadAt: date }),
 ]);
 
+/** Where a hint came from: a message's says nothing of it. */
+export interface HintOrigin {
+  readonly tenantId: string;
+  readonly roomId: string;
+}
+
 /** What a message's hint holds, in this order; times in milliseconds. */
 type MessageFields = readonly [
   layout: string,
   type: MessageEvent['type'],
   version: string,
   actorId: string,
-  tenantId: string,
   id: string,
-  roomId: string,
   seq: string,
   kind: MessageRecord['kind'],
   systemEvent: MessageRecord['systemEvent'],
@@ -54,7 +58,7 @@ type MessageFields = readonly [
  * How `messageFields` writes a message, and of which columns: who has others of them reads nothing into it. To be counted
  * up when something else than the columns changes.
  */
-const layout = `1:${createHash('sha256').update(Object.keys(Prisma.MessageScalarFieldEnum).join()).digest('base64url')}`;
+const layout = `2:${createHash('sha256').update(Object.keys(Prisma.MessageScalarFieldEnum).join()).digest('base64url')}`;
 
 function messageFields({ type, version, actorId, message }: MessageEvent): MessageFields {
   return [
@@ -62,9 +66,7 @@ function messageFields({ type, version, actorId, message }: MessageEvent): Messa
     type,
     `${version}`,
     actorId,
-    message.tenantId,
     message.id,
-    message.roomId,
     `${message.seq}`,
     message.kind,
     message.systemEvent,
@@ -85,8 +87,8 @@ function isMessage(fields: unknown): fields is MessageFields {
   return Array.isArray(fields) && fields[0] === layout;
 }
 
-function toMessageEvent(fields: MessageFields): MessageEvent {
-  const [, type, version, actorId, tenantId, id, roomId, seq, kind, systemEvent, authorId, body, ...others] = fields;
+function toMessageEvent(fields: MessageFields, { tenantId, roomId }: HintOrigin): MessageEvent {
+  const [, type, version, actorId, id, seq, kind, systemEvent, authorId, body, ...others] = fields;
   const [nonce, replyToId, mentionsRoom, createdAt, editedAt, deletedAt, purgeId] = others;
   const message: MessageRecord = {
     tenantId,
@@ -115,7 +117,7 @@ export function encodeHint(value: RoomHint): string {
 }
 
 /** @throws for text that no process of this version would have sent. */
-export function decodeHint(text: string): RoomHint {
+export function decodeHint(text: string, origin: HintOrigin): RoomHint {
   const given: unknown = JSON.parse(text);
-  return isMessage(given) ? toMessageEvent(given) : seldom.parse(given);
+  return isMessage(given) ? toMessageEvent(given, origin) : seldom.parse(given);
 }

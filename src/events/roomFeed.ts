@@ -47,6 +47,7 @@ export function createRoomFeed(deps: {
   onIdle: () => void;
 }): RoomFeed {
   const { bus, db, roomId, log, readVersion, onIdle } = deps;
+  const origin = { tenantId: db.tenantId, roomId };
   const listeners = new Set<FeedListener>();
   let version: bigint | null = null;
   /** The highest version known to exist: ahead of `version` while a gap is being closed. */
@@ -103,7 +104,7 @@ export function createRoomFeed(deps: {
   function onPayload(payload: string): void {
     let hint: RoomHint;
     try {
-      hint = decodeHint(payload);
+      hint = decodeHint(payload, origin);
     } catch (error) {
       void lookUp(error);
       return;

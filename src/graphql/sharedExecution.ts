@@ -37,7 +37,7 @@ export function createSharedExecution(deps: {
       const errors = executed.errors?.map(mask);
       const fault = errors?.find(isFault) ?? null;
       const json = JSON.stringify(errors ? { ...executed, errors } : executed);
-      const setApart = actors?.size ? { ids: actors, marks: Array.from(actors, markOf) } : null;
+      const setApart = actors?.size ? { ids: actors, marks: [...actors].map(markOf) } : null;
       return { json, failed: errors !== undefined, fault, setApart };
     } catch (error) {
       return { json: '', failed: true, fault: mask(error), setApart: null };

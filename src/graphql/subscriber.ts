@@ -30,12 +30,8 @@ export interface SubscriptionWatcher {
   ended(): void;
 }
 
-/**
- * A message was handed to a subscriber to whom it came live.
- * @param sentAt when it was committed, in milliseconds of the clock.
- * @param result as it is shown: the very same for all who are shown the same.
- */
-export type OnDelivered = (sentAt: number, result: SharedResult) => void;
+/** A message, committed at this time (milliseconds of the clock), was handed to a subscriber to whom it came live. */
+export type OnDelivered = (sentAt: number) => void;
 
 /** Times are counted from here: as small numbers they take no place of their own. */
 const epoch = Date.now();
@@ -186,7 +182,7 @@ export class Subscriber extends Stage<object, SharedResult> implements Subscript
   #deliver(result: SharedResult): boolean {
     const more = this.give(result);
     const { sentAt } = result;
-    if (sentAt !== null && sentAt - epoch >= this.#since) this.#sharing.onDelivered?.(sentAt, result);
+    if (sentAt !== null && sentAt - epoch >= this.#since) this.#sharing.onDelivered?.(sentAt);
     return more;
   }
 

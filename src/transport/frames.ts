@@ -18,16 +18,10 @@ export function bytesOf(text: string): string {
 
 /** The beginning of an unmasked text frame that is its message's only one. */
 function headerOf(length: number): string {
-  const bytes = Buffer.alloc(length < 126 ? 2 : length < 65_536 ? 4 : 10);
-  bytes[0] = 0x81;
-  if (length < 126) bytes[1] = length;
-  else if (length < 65_536) {
-    bytes[1] = 126;
-    bytes.writeUInt16BE(length, 2);
-  } else {
-    bytes[1] = 127;
-    bytes.writeBigUInt64BE(BigInt(length), 2);
-  }
+  if (length < 126) return String.fromCharCode(0x81, length);
+  if (length < 65_536) return String.fromCharCode(0x81, 126, length >>> 8, length & 0xff);
+  const bytes = Buffer.from([0x81, 127, 0, 0, 0, 0, 0, 0, 0, 0]);
+  bytes.writeBigUInt64BE(BigInt(length), 2);
   return bytes.toString('latin1');
 }
 

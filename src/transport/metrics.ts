@@ -20,12 +20,8 @@ export interface Metrics {
   subscriptionOpened(): () => void;
   /** @returns what to call when it is closed. */
   socketOpened(): () => void;
-  /**
-   * A message is written to a subscriber before this turn of the event loop ends.
-   * @param sentAt when it was committed, in milliseconds of the clock.
-   * @param shown the very same for all who are shown the same.
-   */
-  delivered(sentAt: number, shown: object): void;
+  /** A message, committed at this time (milliseconds of the clock), is written to a subscriber before the event loop's turn ends. */
+  delivered(sentAt: number): void;
   rateLimited(): void;
 }
 
@@ -81,7 +77,7 @@ export function createMetrics(database: Database, log: Logger): Metrics {
   });
   const delivery = new Histogram({
     name: 'prosa_delivery_seconds',
-    help: 'From the time of a message to when subscribers were written to, for messages that came live; once for all who were written the same at the same time.',
+    help: 'From the time of a message to when subscribers were written to, for messages that came live; once for all that were committed at the same time and written at the same time.',
     buckets: latencies,
     registers,
   });
@@ -90,9 +86,8 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     help: 'Messages written to subscribers, for messages that came live; once for each subscriber.',
     registers,
   });
-  /** When those of this turn were committed, once for all who are shown the same. */
+  /** When those of this turn were committed. */
   let lately: number[] = [];
-  let latest: object | null = null;
   let written = 0;
   /** An observation is a dozen calls: between two writes to sockets, each would find the cache as the system has left it. */
   function countDeliveries(): void {
@@ -100,7 +95,6 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     for (const sentAt of lately) delivery.observe(Math.max(now - sentAt, 0) / 1_000);
     deliveries.inc(written);
     lately = [];
-    latest = null;
     written = 0;
   }
   const subscriptions = new Gauge({ name: 'prosa_subscriptions', help: 'Subscriptions open.', registers });
@@ -174,11 +168,9 @@ export function createMetrics(database: Database, log: Logger): Metrics {
     },
     subscriptionOpened: counted(subscriptions),
     socketOpened: counted(sockets),
-    delivered(sentAt, shown) {
+    delivered(sentAt) {
       if (written++ === 0) process.nextTick(countDeliveries);
-      if (shown === latest) return;
-      latest = shown;
-      lately.push(sentAt);
+      if (lately.at(-1) !== sentAt) lately.push(sentAt);
     },
     rateLimited: () => refused.inc(),
   };

@@ -20,6 +20,7 @@ const message: MessageEvent['message'] = {
   purgeId: null,
 };
 const durable = { roomId: 'room', version: 9_007_199_254_740_995n, actorId: 'actor' };
+const origin = { tenantId: 'tenant', roomId: 'room' };
 const before = new Date('2026-11-01T00:00:00.000Z');
 
 const hints: readonly RoomHint[] = [
@@ -56,19 +57,19 @@ const hints: readonly RoomHint[] = [
 
 describe('R9 a hint', () => {
   test.each(hints.map((hint) => [hint.type, hint] as const))('of %s comes as it was sent', (_type, hint) => {
-    expect(decodeHint(encodeHint(hint))).toEqual(hint);
+    expect(decodeHint(encodeHint(hint), origin)).toEqual(hint);
   });
 
   test.each([
-    ['no JSON', '["1:'],
+    ['no JSON', '["2:'],
     ['nothing', ''],
     ['null', 'null'],
     ['of no kind', '{}'],
     ['an empty list', '[]'],
-    ['a message of other columns', encodeHint({ type: 'MESSAGE_ADDED', ...durable, message }).replace('["1:', '["1:x')],
-    ['a message in another layout', encodeHint({ type: 'MESSAGE_ADDED', ...durable, message }).replace('["1:', '["0:')],
+    ['a message of other columns', encodeHint({ type: 'MESSAGE_ADDED', ...durable, message }).replace('["2:', '["2:x')],
+    ['a message in another layout', encodeHint({ type: 'MESSAGE_ADDED', ...durable, message }).replace('["2:', '["0:')],
     ['a message as an object', JSON.stringify({ type: 'MESSAGE_ADDED', ...durable, version: '1', message: {} })],
   ])('that is %s is not read', (_what, text) => {
-    expect(() => decodeHint(text)).toThrow();
+    expect(() => decodeHint(text, origin)).toThrow();
   });
 });

@@ -55,7 +55,7 @@ describe('G8 metrics', () => {
     expect(await sampleOf('prosa_delivery_seconds_count')).toBe(0);
     await send(ana, roomId, 'now');
     await waitFor('both deliveries', async () => (await sampleOf('prosa_deliveries_total')) === 2);
-    // Both were written the same at the same time.
+    // Both were written to at the same time.
     expect(await sampleOf('prosa_delivery_seconds_count')).toBe(1);
     expect(await sampleOf('prosa_delivery_seconds_sum')).toBeLessThan(2);
     await send(ana, roomId, 'and another');
