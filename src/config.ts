@@ -63,7 +63,7 @@ const limitSettings = z.object({
   /** Milliseconds from opening a socket to `connectionInit`. */
   WS_INIT_TIMEOUT_MS: z.coerce.number().int().min(10).default(10_000),
   /** Milliseconds between pings; a socket that has not answered by the next one is dead. */
-  WS_PING_MS: z.coerce.number().int().min(10).default(15_000),
+  WS_PING_MS: z.coerce.number().int().min(10).default(30_000),
   /** Bytes written and not yet taken by the network before a socket's operations wait for it. */
   WS_BUFFER_BYTES: z.coerce.number().int().min(1_024).default(262_144),
   /** Events that wait for one slow subscriber before it is told to resync: a few pages, some hundred kilobytes. */

@@ -66,7 +66,7 @@ setInterval(() => {
     silent.add(socket);
     socket.ping();
   }
-}, 15_000);
+}, 30_000);
 sockets.on('connection', (socket, request) => {
   const room = new URL(request.url ?? '', 'ws://localhost').searchParams.get('room') ?? '';
   join(room, request.socket);
