@@ -14,7 +14,7 @@ const measured = 10_000;
 const rooms = 100;
 const flags = ['--expose-gc', '--import', fileURLToPath(new URL('../harness/collect.ts', import.meta.url))];
 /** Milliseconds for what is done after sockets have been opened, and after garbage has been thrown away. */
-const calm = 1_000;
+const calm = 500;
 
 /** What one more subscription that waits costs in memory, in a process that was started for it. */
 export async function memory(print: (line: string) => void): Promise<Section> {

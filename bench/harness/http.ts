@@ -84,7 +84,7 @@ export function overHttp(
     readonly onAnswered?: (numbers: readonly number[]) => void;
   },
 ): Contender {
-  const { connections, seconds = 3, databaseCpu, onAnswered } = options;
+  const { connections, seconds = 2, databaseCpu, onAnswered } = options;
   return {
     name,
     async measure(): Promise<Reading> {

@@ -1,4 +1,4 @@
-import autocannon from 'autocannon';
+import { Client } from 'undici';
 import { z } from 'zod';
 
 /** What to send, over how many connections, for how long. */
@@ -14,41 +14,67 @@ const job = z.object({
   seconds: z.number(),
 });
 
+type Job = z.infer<typeof job>;
+
+interface Answer {
+  readonly status: number;
+  readonly body: Buffer;
+}
+
 let sent = 0;
 
-process.on('message', (message) => {
-  const { url, headers, method, requests, expects, connections, seconds } = job.parse(message);
-  let connection = 0;
-  let wrong: unknown;
-  const answered: number[] = [];
-  const options: autocannon.Options = {
-    url,
-    connections,
-    duration: seconds,
-    sampleInt: 100,
-    verifyBody(body) {
-      const right = typeof body === 'string' && body.includes(expects) && !body.includes('"errors":');
-      if (!right) wrong ??= body;
-      return right;
-    },
-    setupClient(client) {
-      let next = Math.floor((requests.length / connections) * connection++);
-      let pending = 0;
-      const give = () => {
-        const { path = '', body } = requests[next++ % requests.length] ?? {};
-        pending = ++sent;
-        const numbered = (text: string) => text.replaceAll('{n}', String(pending));
-        return { method, headers, path: numbered(path), body: body && numbered(body) };
-      };
-      // A connection has one request under way; the next one is made after this event.
-      client.on('response', () => void answered.push(pending));
-      client.setRequests([{ setupRequest: (request) => ({ ...request, ...give() }) }]);
-    },
-  };
-  autocannon(options, (error, result) => {
-    if (error) throw error;
-    const { errors, non2xx, mismatches } = result;
-    const failed = errors + non2xx + mismatches;
-    process.send?.({ answered, seconds: result.duration, failed, ...(failed > 0 ? { wrong } : {}) });
+function ask(client: Client, request: Pick<Job, 'method' | 'headers'> & Job['requests'][number]): Promise<Answer> {
+  const { method, headers, path, body = null } = request;
+  const chunks: Buffer[] = [];
+  let status = 0;
+  return new Promise((resolve, reject) => {
+    client.dispatch(
+      { method, headers, path, body },
+      {
+        onRequestStart: () => undefined,
+        onResponseStart(_controller, statusCode) {
+          status = statusCode;
+        },
+        onResponseData: (_controller, chunk) => void chunks.push(chunk),
+        onResponseEnd() {
+          const [first] = chunks;
+          resolve({ status, body: first && chunks.length === 1 ? first : Buffer.concat(chunks) });
+        },
+        onResponseError: (_controller, error) => reject(error),
+      },
+    );
   });
+}
+
+/** Each connection asks again as soon as it has its answer. */
+async function load({ url, headers, method, requests, expects, connections, seconds }: Job) {
+  const { origin } = new URL(url);
+  const answered: number[] = [];
+  let failed = 0;
+  let wrong: string | undefined;
+  const started = performance.now();
+  const until = started + seconds * 1_000;
+  const over = async (client: Client, connection: number) => {
+    for (let next = Math.floor((requests.length / connections) * connection); performance.now() < until; next++) {
+      const { path = '', body } = requests[next % requests.length] ?? {};
+      const number = ++sent;
+      const numbered = (text: string) => text.replaceAll('{n}', String(number));
+      const answer = await ask(client, { method, headers, path: numbered(path), body: body && numbered(body) });
+      answered.push(number);
+      if (answer.status === 200 && answer.body.includes(expects) && !answer.body.includes('"errors":')) continue;
+      failed++;
+      wrong ??= `${answer.status} ${answer.body.toString()}`;
+    }
+  };
+  const clients = Array.from({ length: connections }, () => new Client(origin, { pipelining: 1 }));
+  try {
+    await Promise.all(clients.map(over));
+  } finally {
+    await Promise.all(clients.map((client) => client.close()));
+  }
+  return { answered, seconds: (performance.now() - started) / 1_000, failed, ...(wrong ? { wrong } : {}) };
+}
+
+process.on('message', (message) => {
+  void load(job.parse(message)).then((result) => process.send?.(result));
 });
