@@ -91,7 +91,6 @@ export async function growth(print: (line: string) => void): Promise<Section> {
       const contenders = filled.map(({ size, deployment, world }) =>
         costOf(deployment, posting(deployment.api.url, world.token, of(world, size / rooms), expects), size, seconds),
       );
-      // Short ones, and many: on a machine that others share, what is compared has to lie close together.
       const readings = await inTurns(contenders, { title: name, unit, print, unseen: 3, repetitions: 9 });
       const [smallest, ...larger] = contenders;
       if (!smallest) continue;

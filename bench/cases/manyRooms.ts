@@ -36,7 +36,6 @@ export async function manyRooms(print: (line: string) => void): Promise<Section>
       print,
       // The compiler of JavaScript is at work for the first ten seconds, and its time is the process's.
       unseen: 12,
-      // Short ones, and many: on a machine that others share, what is compared has to lie close together.
       repetitions: 21,
     });
     for (const { crowd } of contestants) crowd.stop();

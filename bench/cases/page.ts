@@ -143,7 +143,6 @@ export async function page(print: (line: string) => void): Promise<Section> {
             peers,
             print,
             unseen: connections === 64 ? 4 : 0,
-            // Short ones, and many: on a machine that others share, what is compared has to lie close together.
             repetitions: 9,
           })),
         );

@@ -36,7 +36,10 @@ interface Turns {
   readonly print: (line: string) => void;
   /** How often each is measured unseen before; absent: once. Without use where a measurement begins anew. */
   readonly unseen?: number;
-  /** Absent: three. More where one is over soon, and differs much from the next. */
+  /**
+   * Absent: three. Short ones, and many, where they differ much: on a machine that others share, what is compared has to
+   * lie close together.
+   */
   readonly repetitions?: number;
 }
 

@@ -47,9 +47,9 @@ async function sectionsOf(text: string): Promise<Map<string, string>> {
 const introduction = `# Results
 
 Written by \`npm run bench\`; \`npm run bench -- CASE\` replaces the part of one case. A ratio is Prosa divided by what stands
-beside it, the median of three alternating repetitions (pages, room list and growth: nine; paced: seven; many rooms: 21) with
-the least and the most of them. The machine is shared and noisy: the ratio is the result, not the figures behind it. “server” is the time of the
-server's processor for one request or delivery. What the figures mean, and where time goes, is in
+beside it, the median of alternating repetitions, three at least, with the least and the most of them. The machine is shared
+and noisy: the ratio is the result, not the figures behind it. “server” is the time of the server's processor for one request
+or delivery. What the figures mean, and where time goes, is in
 [docs/performance.md](../docs/performance.md).
 `;
 
