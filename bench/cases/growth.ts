@@ -2,6 +2,7 @@ import { roomPosition } from '../../src/events/position.ts';
 import { type Contender, compare, inTurns } from '../harness/contest.ts';
 import { type Deployment, deploy } from '../harness/deployment.ts';
 import { type Asked, overHttp, posting } from '../harness/http.ts';
+import type { Program } from '../harness/processes.ts';
 import { type Row, round, type Section } from '../harness/results.ts';
 import { fill, type World } from '../harness/world.ts';
 
@@ -73,25 +74,37 @@ const operations: readonly Operation[] = [
   },
 ];
 
+/** Two starts of the same program differ by a tenth, which is no growth: so each size has several servers, which take turns. */
+const starts = 3;
+
 /** What one request costs with ten thousand, a million and ten million messages in the same hundred rooms. */
 export async function growth(print: (line: string) => void): Promise<Section> {
   const deployments: Deployment[] = [];
   try {
-    const filled: { readonly size: number; readonly deployment: Deployment; readonly world: World }[] = [];
+    const filled: (Sized & { readonly world: World })[] = [];
     for (const size of sizes) {
       const started = performance.now();
       const deployment = await deploy({ postgres: { shared_buffers: '4GB' } });
       deployments.push(deployment);
+      const servers = [deployment.api];
+      for (let start = 1; start < starts; start++) servers.push(await deployment.start('api'));
       const world = await fill(deployment, { rooms, messagesPerRoom: size / rooms });
-      filled.push({ size, deployment, world });
+      filled.push({ size, deployment, servers, world });
       print(`${size} messages filled in, in ${round((performance.now() - started) / 1000)} s`);
     }
     const rows: Row[] = [];
     for (const { name, seconds, expects, of } of operations) {
-      const contenders = filled.map(({ size, deployment, world }) =>
-        costOf(deployment, posting(deployment.api.url, world.token, of(world, size / rooms), expects), size, seconds),
-      );
-      const readings = await inTurns(contenders, { title: name, unit, print, unseen: 3, repetitions: 9 });
+      const contenders = filled.map(({ world, ...sized }) => {
+        const { size, deployment } = sized;
+        return costOf(sized, posting(deployment.api.url, world.token, of(world, size / rooms), expects), seconds);
+      });
+      const readings = await inTurns(contenders, {
+        title: name,
+        unit,
+        print,
+        unseen: 3 * starts,
+        repetitions: 3 * starts,
+      });
       const [smallest, ...larger] = contenders;
       if (!smallest) continue;
       for (const each of larger) {
@@ -101,7 +114,7 @@ export async function growth(print: (line: string) => void): Promise<Section> {
     return {
       rows,
       notes: [
-        `What is compared is the time of the processors that the server and PostgreSQL take together for a request, over one connection; less is better. All three deployments stand at the same time.`,
+        `What is compared is the time of the processors that the server and PostgreSQL take together for a request, over one connection; less is better. All three deployments stand at the same time, each with ${starts} servers that take turns.`,
         `Pages are asked for at ${pages} places all over the history. What is asked for is in memory: PostgreSQL has 4 GB of shared buffers.`,
       ],
     };
@@ -110,14 +123,25 @@ export async function growth(print: (line: string) => void): Promise<Section> {
   }
 }
 
-function costOf({ api, databaseCpu }: Deployment, asked: Asked, size: number, seconds: number): Contender {
+interface Sized {
+  readonly size: number;
+  readonly deployment: Deployment;
+  readonly servers: readonly Program[];
+}
+
+function costOf({ size, deployment, servers }: Sized, asked: Asked, seconds: number): Contender {
   const name = `${size.toLocaleString('en')} messages`;
-  const server = { url: api.url, cpu: () => api.cpu() + databaseCpu() };
-  const contender = overHttp({ name, server, asked }, { connections: 1, seconds });
+  const contenders = servers.map(({ url, cpu }) => {
+    const server = { url, cpu: () => cpu() + deployment.databaseCpu() };
+    return overHttp({ name, server, asked }, { connections: 1, seconds });
+  });
+  let turn = 0;
   return {
     name,
     async measure() {
-      const { value, cpu = Number.NaN } = await contender.measure();
+      const { value, cpu = Number.NaN } = (await contenders[turn++ % contenders.length]?.measure()) ?? {
+        value: Number.NaN,
+      };
       return { value: cpu, more: { 'requests/s': value } };
     },
   };

@@ -11,7 +11,7 @@ const job = z.object({
   url: z.string(),
   headers: z.record(z.string(), z.string()),
   method: z.enum(['GET', 'POST']),
-  /** Sent one after another, each connection starting at another one; `{n}` becomes a number that is sent only once. */
+  /** Sent one after another, each connection starting at another one, after those of the job before; `{n}` becomes a number that is sent only once. */
   requests: z.array(z.object({ path: z.string(), body: z.string().optional() })),
   /** Stands in every answer that counts. GraphQL gives errors with status 200. */
   expects: z.string(),
@@ -111,8 +111,9 @@ async function load({ url, headers, method, requests, expects, connections, seco
   await Promise.all(all.map((connection) => connection.opened()));
   const started = performance.now();
   const until = started + seconds * 1_000;
+  const first = sent;
   const over = async (connection: Connection, place: number) => {
-    for (let next = Math.floor((requests.length / connections) * place); performance.now() < until; next++) {
+    for (let next = first + Math.floor((requests.length / connections) * place); performance.now() < until; next++) {
       const number = ++sent;
       const index = next % requests.length;
       const text = texts[index] ?? written(numbered(requests[index] ?? { path: '' }, number));
