@@ -126,6 +126,8 @@ export function postgresEngine(
     query_timeout: Math.max(30_000, statementTimeout + 5_000),
     statement_timeout: statementTimeout,
     connectionTimeoutMillis: 10_000,
+    // A new connection knows no statement: each is prepared, and planned six times, before it goes as fast as it can.
+    idleTimeoutMillis: 60_000,
     application_name: 'prosa',
     types: {
       getTypeParser: (oid, format) => ownParsers.get(oid) ?? pg.types.getTypeParser(oid, format),

@@ -25,6 +25,18 @@ export function lookup<Row>(name: string, text: string): Statement<Row> {
   return { name, text, isLookup: true };
 }
 
+/**
+ * A parameter whose value the planner does not see, such as `unplanned('$3::bigint')`: for the bounds and the size of a
+ * page along one index, which is the right one whatever they are. PostgreSQL so keeps the plan that it has made once. With
+ * the values in sight a page of a large room looks cheaper to plan anew each time, and that takes as long as half the page.
+ *
+ * Not where the plan has to follow the value: for a condition that falls away with NULL, or a join that is larger with more rows.
+ * @param parameter with its type, which a subquery would otherwise take for text.
+ */
+export function unplanned(parameter: `$${number}::${string}`): string {
+  return `(SELECT ${parameter})`;
+}
+
 export type SqlValue =
   | string
   | number

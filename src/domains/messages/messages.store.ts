@@ -1,18 +1,21 @@
 import { messageColumns, messageColumnsInRoom } from '../../db/columns.ts';
 import type { MessageEdit } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
-import { lookup, sql, type TenantQueries, type TenantTransaction } from '../../db/sql.ts';
+import { lookup, sql, type TenantQueries, type TenantTransaction, unplanned } from '../../db/sql.ts';
 import type { MessageRecord } from '../../events/catalogue.ts';
 import { newId } from '../../kernel/ids.ts';
 
 export type { MessageEdit, MessageRecord };
 
 // The bounds stand inside the index condition (tenant_id, room_id, seq): a page costs the same anywhere in a room.
+const between = `m.seq > ${unplanned('$3::bigint')} AND m.seq < ${unplanned('$4::bigint')}`;
+const pageSize = unplanned('$5::bigint');
+
 const messagesPage = (direction: 'ASC' | 'DESC') => `
-  SELECT page.* FROM unnest($2::uuid[]) AS room(id) CROSS JOIN LATERAL (
+  SELECT page.* FROM unnest(${unplanned('$2::uuid[]')}) AS room(id) CROSS JOIN LATERAL (
     SELECT ${messageColumns('m')} FROM messages m
-    WHERE m.tenant_id = $1 AND m.room_id = room.id AND m.seq > $3 AND m.seq < $4
-    ORDER BY m.seq ${direction} LIMIT $5
+    WHERE m.tenant_id = $1 AND m.room_id = room.id AND ${between}
+    ORDER BY m.seq ${direction} LIMIT ${pageSize}
   ) AS page`;
 
 const messagesForward = lookup<MessageRecord>('messages.forward', messagesPage('ASC'));
@@ -23,8 +26,8 @@ const beyondEverySeq = 2n ** 63n - 1n;
 // Most pages are of one room. What is known of it need not come back with each message: it was a quarter of what came.
 const messagesPageOfOne = (direction: 'ASC' | 'DESC') => `
   SELECT ${messageColumnsInRoom('m')} FROM messages m
-  WHERE m.tenant_id = $1 AND m.room_id = $2 AND m.seq > $3 AND m.seq < $4
-  ORDER BY m.seq ${direction} LIMIT $5`;
+  WHERE m.tenant_id = $1 AND m.room_id = ${unplanned('$2::uuid')} AND ${between}
+  ORDER BY m.seq ${direction} LIMIT ${pageSize}`;
 
 type MessageInRoom = Omit<MessageRecord, 'tenantId' | 'roomId'>;
 const messagesForwardOfOne = lookup<MessageInRoom>('messages.forwardOfOne', messagesPageOfOne('ASC'));
@@ -205,10 +208,10 @@ export async function readEdits(
 }
 
 const repliesPage = (direction: 'ASC' | 'DESC') => `
-  SELECT page.* FROM unnest($2::uuid[]) AS parent(id) CROSS JOIN LATERAL (
+  SELECT page.* FROM unnest(${unplanned('$2::uuid[]')}) AS parent(id) CROSS JOIN LATERAL (
     SELECT ${messageColumns('m')} FROM messages m
-    WHERE m.tenant_id = $1 AND m.reply_to_id = parent.id AND m.seq > $3 AND m.seq < $4
-    ORDER BY m.seq ${direction} LIMIT $5
+    WHERE m.tenant_id = $1 AND m.reply_to_id = parent.id AND ${between}
+    ORDER BY m.seq ${direction} LIMIT ${pageSize}
   ) AS page`;
 
 const repliesForward = lookup<MessageRecord>('messages.repliesForward', repliesPage('ASC'));
