@@ -10,7 +10,6 @@ import {
   type GraphQLOutputType,
   type GraphQLResolveInfo,
   type GraphQLSchema,
-  getArgumentValues,
   getNullableType,
   isAbstractType,
   isLeafType,
@@ -22,6 +21,7 @@ import {
   visit,
 } from 'graphql';
 import { propertyName } from '../kernel/code.ts';
+import { argumentsOf } from './arguments.ts';
 import {
   abandoned,
   type Complete,
@@ -87,7 +87,6 @@ export function compileOperation(
     const [node] = nodes;
     if (!node) return null;
     if (places++ > mostFields) throw new Uncompilable('it has too many fields');
-    const place = places;
     onField();
     const { value: name } = node.name;
     if (name === '__typename') return { key, constant: type.name, ofSource: true };
@@ -100,24 +99,14 @@ export function compileOperation(
     const { resolve } = field;
     const isLeaf = isLeafType(getNullableType(field.type));
     if (!resolve) return { key, complete, asIs, property: name, ofSource: isLeaf };
-    const fixed = node.arguments?.some(holdsVariable) ? null : getArgumentValues(field, node);
-    // A subscription has the same variables for all of its events; those of a request come and go.
-    const standing = operation.operation === 'subscription' ? new WeakMap<Variables, Args>() : null;
-    const argsOf = (run: Run): Args => {
-      const known = run.args[place] ?? standing?.get(run.variables);
-      if (known) return known;
-      const args = getArgumentValues(field, node, run.variables);
-      run.args[place] = args;
-      standing?.set(run.variables, args);
-      return args;
-    };
+    const argsFor = argumentsOf(field, node);
     // Who does not take it is not given it: a resolver with three parameters has no use for the fourth.
     const wantsInfo = resolve.length > 3;
     const hasPath = wantsInfo || !isLeaf;
     const typename = type.name;
     const pathOf = hasPath ? (prev: Path | undefined) => ({ prev, key, typename }) : undefined;
     const ask: Ask = (source, run, path) =>
-      resolve(source, fixed ?? argsOf(run), run.context, wantsInfo ? infoOf(run, path) : noInfo);
+      resolve(source, argsFor(run.variables), run.context, wantsInfo ? infoOf(run, path) : noInfo);
     const noInfo = infoOf(noRun, undefined);
     const follows = isLeaf && field.args.length === 0 && field.extensions.ofSource === true;
     return { key, complete, asIs, ask, pathOf, ofSource: follows };
@@ -189,11 +178,10 @@ export function compileOperation(
     collectFields(schema, fragments, conditions, root, operation.selectionSet).fields,
   );
   return (rootValue, context, variables) => {
-    return completeRoot(rootValue, { rootValue, context, variables, args: [] }, undefined);
+    return completeRoot(rootValue, { rootValue, context, variables }, undefined);
   };
 }
 
-type Args = Record<string, unknown>;
 type InfoOf = (run: Run, path: Path | undefined) => GraphQLResolveInfo;
 type Ask = (source: unknown, run: Run, path: Path | undefined) => unknown;
 
@@ -248,18 +236,8 @@ function writeObject(
   return Object(new Function(...Object.keys(given), source))(...Object.values(given));
 }
 
-const noRun: Run = { rootValue: undefined, context: undefined, variables: {}, args: [] };
+const noRun: Run = { rootValue: undefined, context: undefined, variables: {} };
 const nowhere: Path = { prev: undefined, key: '', typename: undefined };
-
-function holdsVariable(node: Parameters<typeof visit>[0]): boolean {
-  let holds = false;
-  visit(node, {
-    Variable() {
-      holds = true;
-    },
-  });
-  return holds;
-}
 
 /** The names of the variables that decide which fields are asked for. */
 export function conditionsOf(document: DocumentNode): string[] {

@@ -18,8 +18,6 @@ export interface Run {
   readonly rootValue: unknown;
   readonly context: unknown;
   readonly variables: Variables;
-  /** The arguments of fields, by the place that each field has in the operation: the same for all items of a list. */
-  readonly args: (Record<string, unknown> | undefined)[];
 }
 
 /** Makes of what a field or an item of a list gave what stands in the data, or a promise of it. */

@@ -1,12 +1,12 @@
 import {
   type FieldNode,
   type GraphQLResolveInfo,
-  getArgumentValues,
   getNamedType,
   isObjectType,
   Kind,
   type SelectionSetNode,
 } from 'graphql';
+import { type ArgumentsOf, argumentsOf } from './arguments.ts';
 import type { Context } from './context.ts';
 
 /** Begins to load, by lookups, what a field of the value with that key will ask for: the field then finds it under way. */
@@ -25,16 +25,27 @@ export interface LookAhead<Key> {
   begin(context: Context, info: GraphQLResolveInfo, key: Key): void;
 }
 
+/** What is begun for a field that an operation asks for. */
+interface Wanted<Key> {
+  readonly begin: Begin<Key, never>;
+  readonly argsOf: ArgumentsOf;
+}
+
 export function defineLookAhead<Key>(): LookAhead<Key> {
   const begins = new Map<string, Begin<Key, never>>();
-  const wanted = new WeakMap<FieldNode, readonly FieldNode[]>();
+  const wanted = new WeakMap<FieldNode, readonly Wanted<Key>[]>();
 
-  function wantedOf({ fieldNodes, fragments }: GraphQLResolveInfo): readonly FieldNode[] {
+  function wantedOf({ fieldNodes, fragments, returnType }: GraphQLResolveInfo): readonly Wanted<Key>[] {
     const [node] = fieldNodes;
-    if (!node) return [];
+    const type = getNamedType(returnType);
+    if (!node || !isObjectType(type)) return [];
     let found = wanted.get(node);
     if (!found) {
-      found = unconditional(node.selectionSet, fragments).filter(({ name }) => begins.has(name.value));
+      found = unconditional(node.selectionSet, fragments).flatMap((selected) => {
+        const field = type.getFields()[selected.name.value];
+        const begin = begins.get(selected.name.value);
+        return field && begin ? { begin, argsOf: argumentsOf(field, selected) } : [];
+      });
       wanted.set(node, found);
     }
     return found;
@@ -43,18 +54,13 @@ export function defineLookAhead<Key>(): LookAhead<Key> {
   return {
     on: (fieldName, begin) => void begins.set(fieldName, begin),
     begin(context, info, key) {
-      const type = getNamedType(info.returnType);
-      if (!isObjectType(type)) return;
-      for (const node of wantedOf(info)) {
-        const field = type.getFields()[node.name.value];
-        const begin = begins.get(node.name.value);
-        if (!field || !begin) continue;
-        try {
+      try {
+        for (const { begin, argsOf } of wantedOf(info)) {
           // A field is given the arguments that the schema declares.
-          begin(context, key, getArgumentValues(field, node, info.variableValues) as never).catch(() => undefined);
-        } catch {
-          // The field itself will tell what is wrong with its arguments.
+          begin(context, key, argsOf(info.variableValues) as never).catch(() => undefined);
         }
+      } catch {
+        // The field itself will tell what is wrong with its arguments.
       }
     },
   };
