@@ -7,7 +7,7 @@ const schema = buildSchema(`
   enum Size { SMALL LARGE }
   input Filter { size: Size }
   scalar Time
-  type Query { field: Int }`);
+  type Query { field(id: ID, number: Float): Int }`);
 
 const types = [
   'ID',
