@@ -70,16 +70,17 @@ function errorsOf(error: unknown): unknown[] {
 }
 
 /** @throws TimeoutError; what was begun may still be done. */
-async function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new TimeoutError()), milliseconds);
-  });
-  try {
-    return await Promise.race([work, timeout]);
-  } finally {
-    clearTimeout(timer);
-  }
+function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => reject(new TimeoutError()), milliseconds);
+  const settling =
+    <V>(settle: (value: V) => void) =>
+    (value: V) => {
+      clearTimeout(timer);
+      settle(value);
+    };
+  work.then(settling(resolve), settling(reject));
+  return promise;
 }
 
 /** As draft-ietf-httpapi-ratelimit-headers-06 names them: those that clients in use understand. */

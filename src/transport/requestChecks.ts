@@ -62,8 +62,8 @@ const graphiqlPolicy = (frameAncestors: readonly string[]) =>
     "form-action 'none'",
   ].join('; ');
 
-/** What every answer tells browsers. */
-export const securityHeaders: Readonly<Record<string, string>> = {
+/** What every answer tells browsers: names and values. */
+export const securityHeaders = Object.entries({
   'content-security-policy': strict,
   'cross-origin-opener-policy': 'same-origin',
   'permissions-policy': 'camera=(), geolocation=(), microphone=()',
@@ -72,7 +72,7 @@ export const securityHeaders: Readonly<Record<string, string>> = {
   'strict-transport-security': 'max-age=31536000; includeSubDomains',
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
-};
+});
 
 /** Where the pages of a tenant may be shown in frames. */
 export type FrameAncestors = (tenantKey: string) => Promise<readonly string[]>;
