@@ -3,6 +3,8 @@ import { Socket } from 'node:net';
 const dataRow = 0x44;
 /** Of each message: one byte for its kind and four for its length, which counts itself and what follows. */
 const headerLength = 5;
+/** Bytes that are read at once: a page of messages takes 8 to 20 thousand. Each connection keeps so many. */
+const readAtMost = 64 * 1024;
 
 /** Takes a row out of the stream. @param start where its columns begin, after the header. */
 export type TakeRow = (buffer: Buffer, start: number, end: number) => void;
@@ -11,6 +13,9 @@ export type TakeRow = (buffer: Buffer, start: number, end: number) => void;
  * A connection to PostgreSQL for `pg` (its option `stream`) from which rows can be taken before `pg` sees them: it makes
  * a string of each cell and an array of each row, which for a page of messages is half of the cost of reading it. All
  * other messages come to `pg` as they would, in the order in which they were sent.
+ *
+ * What comes is read into the same buffer each time, past the buffering of streams. Invariant: nothing of it is kept
+ * beyond the call in which it came.
  */
 export class RowSocket extends Socket {
   #begun = false;
@@ -18,6 +23,17 @@ export class RowSocket extends Socket {
   #rest: Buffer | null = null;
   /** Who takes the rows of what is executed; null where `pg` shall have them. */
   takeRow: TakeRow | null = null;
+
+  constructor() {
+    let receive: (chunk: Buffer) => void = () => undefined;
+    const buffer = Buffer.allocUnsafeSlow(readAtMost);
+    const callback = (length: number) => {
+      receive(buffer.subarray(0, length));
+      return true;
+    };
+    super({ onread: { buffer, callback } });
+    receive = (chunk) => this.receive(chunk);
+  }
 
   /**
    * From now on messages are told apart. To be called when the server has answered everything: what comes next is the
@@ -27,11 +43,11 @@ export class RowSocket extends Socket {
     this.#begun = true;
   }
 
-  override emit(event: string | symbol, ...args: unknown[]): boolean {
-    const [chunk] = args;
-    if (event !== 'data' || !this.#begun || !Buffer.isBuffer(chunk)) return super.emit(event, ...args);
-    this.#split(this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk);
-    return true;
+  /** @param chunk what has come; only lent. */
+  receive(chunk: Buffer): void {
+    // Of what is not told apart, `pg` may keep a part.
+    if (!this.#begun) this.emit('data', Buffer.from(chunk));
+    else this.#split(this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk);
   }
 
   #split(buffer: Buffer): void {
@@ -42,13 +58,13 @@ export class RowSocket extends Socket {
       if (end > buffer.length) break;
       if (buffer[at] === dataRow && this.takeRow) {
         // What came before may be what tells whose row it is.
-        if (passFrom < at) super.emit('data', buffer.subarray(passFrom, at));
+        if (passFrom < at) this.emit('data', buffer.subarray(passFrom, at));
         passFrom = end;
         this.takeRow?.(buffer, at + headerLength, end);
       }
       at = end;
     }
-    this.#rest = at < buffer.length ? buffer.subarray(at) : null;
-    if (passFrom < at) super.emit('data', buffer.subarray(passFrom, at));
+    this.#rest = at < buffer.length ? Buffer.from(buffer.subarray(at)) : null;
+    if (passFrom < at) this.emit('data', buffer.subarray(passFrom, at));
   }
 }
