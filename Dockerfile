@@ -25,4 +25,4 @@ USER node
 EXPOSE 4000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
   CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/healthz`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
-CMD ["node", "--min-semi-space-size=24", "--max-semi-space-size=32", "src/main.ts"]
+CMD ["node", "--use-largepages=silent", "--min-semi-space-size=24", "--max-semi-space-size=32", "src/main.ts"]
