@@ -1,7 +1,7 @@
 import { type FieldNode, type GraphQLField, getArgumentValues, isNonNullType, Kind, visit } from 'graphql';
 import type { Variables } from './completion.ts';
 
-export type Args = Record<string, unknown>;
+type Args = Record<string, unknown>;
 
 /** @throws for an argument that is not there or not right. */
 export type ArgumentsOf = (variables: Variables) => Args;
@@ -19,9 +19,10 @@ export function argumentsOf(field: GraphQLField<unknown, unknown>, node: FieldNo
   if (plain.some(({ name }) => holdsVariable(values.get(name)))) return inWords;
   const constant = getArgumentValues({ ...field, args: plain }, node);
   if (plain.length === field.args.length) return () => constant;
+  const constants = new Map(Object.entries(constant));
   const steps = field.args.map(({ name, type, defaultValue }) => {
     const value = values.get(name);
-    if (value?.kind !== Kind.VARIABLE) return { name, variable: null, absent: constant[name], isRequired: false };
+    if (value?.kind !== Kind.VARIABLE) return { name, variable: null, absent: constants.get(name), isRequired: false };
     return { name, variable: value.name.value, absent: defaultValue, isRequired: isNonNullType(type) };
   });
   return (variables) => {

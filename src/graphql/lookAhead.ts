@@ -33,6 +33,7 @@ interface Wanted<Key> {
 
 export function defineLookAhead<Key>(): LookAhead<Key> {
   const begins = new Map<string, Begin<Key, never>>();
+  /** By the field whose value is looked ahead of, which has one type. */
   const wanted = new WeakMap<FieldNode, readonly Wanted<Key>[]>();
 
   function wantedOf({ fieldNodes, fragments, returnType }: GraphQLResolveInfo): readonly Wanted<Key>[] {
@@ -44,7 +45,12 @@ export function defineLookAhead<Key>(): LookAhead<Key> {
       found = unconditional(node.selectionSet, fragments).flatMap((selected) => {
         const field = type.getFields()[selected.name.value];
         const begin = begins.get(selected.name.value);
-        return field && begin ? { begin, argsOf: argumentsOf(field, selected) } : [];
+        try {
+          return field && begin ? { begin, argsOf: argumentsOf(field, selected) } : [];
+        } catch {
+          // The field itself will tell what is wrong with its arguments.
+          return [];
+        }
       });
       wanted.set(node, found);
     }
@@ -54,13 +60,13 @@ export function defineLookAhead<Key>(): LookAhead<Key> {
   return {
     on: (fieldName, begin) => void begins.set(fieldName, begin),
     begin(context, info, key) {
-      try {
-        for (const { begin, argsOf } of wantedOf(info)) {
+      for (const { begin, argsOf } of wantedOf(info)) {
+        try {
           // A field is given the arguments that the schema declares.
           begin(context, key, argsOf(info.variableValues) as never).catch(() => undefined);
+        } catch {
+          // As above.
         }
-      } catch {
-        // The field itself will tell what is wrong with its arguments.
       }
     },
   };

@@ -144,7 +144,8 @@ export function costOf(asked: Asked): number | null {
 function costKey({ variableDefinitions = [] }: OperationDefinitionNode, variables: Readonly<Record<string, unknown>>) {
   let key = '';
   for (const { variable } of variableDefinitions) {
-    const value = variables[variable.name.value];
+    const { value: name } = variable.name;
+    const value = Object.hasOwn(variables, name) ? variables[name] : undefined;
     if (value == null || typeof value === 'number' || typeof value === 'boolean') key += `${value},`;
     else key += Array.isArray(value) ? `#${value.length},` : 'set,';
   }

@@ -73,7 +73,7 @@ const usual = new Map<unknown, Plain['takes']>([
   [GraphQLInt, (value) => typeof value === 'number' && (value | 0) === value],
 ]);
 
-/** Null for an operation with a variable of another type. */
+/** Null for an operation with a variable of another type, or one that is named as no property can be that is assigned. */
 const plains = new WeakMap<OperationDefinitionNode, readonly Plain[] | null>();
 
 /**
@@ -106,7 +106,7 @@ function plainOf(schema: GraphQLSchema, definitions: readonly VariableDefinition
     const named = isRequired ? written.type : written;
     const type = named.kind === Kind.NAMED_TYPE ? schema.getType(named.name.value) : undefined;
     const takes = usual.get(type);
-    if (!takes || !isInputType(type)) return null;
+    if (!takes || !isInputType(type) || variable.name.value === '__proto__') return null;
     const absent = defaultValue && valueFromAST(defaultValue, type);
     if (defaultValue && (absent === undefined || (isRequired && absent === null))) return null;
     plain.push({ name: variable.name.value, isRequired, absent, takes });

@@ -97,7 +97,8 @@ function oddBody(): string {
     () =>
       JSON.stringify(random.pick([null, 1, 'x', [], [asked()], { query: 1 }, { query: null }, { query: ['{a}'] }, {}])),
     () => JSON.stringify({ ...asked(), operationName: random.pick(['', 'Other', '__proto__', 7, null, {}]) }),
-    () => JSON.stringify({ ...asked(), variables: random.pick([null, 1, 'x', [], { input: null }, { __proto__: 1 }]) }),
+    () =>
+      JSON.stringify({ ...asked(), variables: random.pick([null, 1, 'x', [], { input: null }, { ['__proto__']: 1 }]) }),
     () =>
       JSON.stringify({
         ...asked(),

@@ -6,7 +6,7 @@ import { createRandom } from '../support/random.ts';
 const schema = buildSchema(`
   input Filter { size: Int, names: [String!] = ["a"] }
   type Query {
-    field(plain: Int, must: Int!, usual: Int = 5, nothing: Int = null, mustUsual: Int! = 6, list: [Int!], filter: Filter): Int
+    field(plain: Int, must: Int!, usual: Int = 5, nothing: Int = null, mustUsual: Int! = 6, list: [Int!], filter: Filter, constructor: Int): Int
   }`);
 const field = schema.getQueryType()?.getFields().field;
 
@@ -19,6 +19,7 @@ const given: Readonly<Record<string, readonly string[]>> = {
   mustUsual: [absent, '1', '$x'],
   list: [absent, '[1, 2]', '3', '$list', '[1, $x]'],
   filter: [absent, '{ size: 1 }', '$filter', '{ size: $x }'],
+  constructor: [absent, '1', '$toString'],
 };
 const values: Readonly<Record<string, readonly unknown[]>> = {
   x: [absent, undefined, null, 7, 8],

@@ -86,3 +86,17 @@ test('G10 a cost that is known is the cost of the very variables', () => {
   expect(costs.size).toBeGreaterThan(8);
   expect(() => costOf({ schema, document: known, variableValues: { ids: 'a' } })).toThrow();
 });
+
+test.each(['first', '__proto__', 'constructor'])(
+  'G10 a page costs what it asks for, also where its variable is named %s',
+  (name) => {
+    const document = parse(`query ($${name}: Int) { users(first: $${name}) { nodes { id } } }`);
+    const costs = [1, 50, 100, 1].map((size) =>
+      costOf({ schema, document, variableValues: JSON.parse(`{ "${name}": ${size} }`) }),
+    );
+    expect(costs[3]).toBe(costs[0]);
+    expect(new Set(costs).size).toBe(3);
+    const without = costOf({ schema, document, variableValues: {} });
+    expect(without).toBe(costOf({ schema, document: parse('{ users { nodes { id } } }') }));
+  },
+);
