@@ -47,10 +47,11 @@ export class RowSocket extends Socket {
   receive(chunk: Buffer): void {
     // Of what is not told apart, `pg` may keep a part.
     if (!this.#begun) this.emit('data', Buffer.from(chunk));
-    else this.#split(this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk);
+    else if (this.#rest) this.#split(Buffer.concat([this.#rest, chunk]), false);
+    else this.#split(chunk, true);
   }
 
-  #split(buffer: Buffer): void {
+  #split(buffer: Buffer, isLent: boolean): void {
     let passFrom = 0;
     let at = 0;
     while (at + headerLength <= buffer.length) {
@@ -64,7 +65,8 @@ export class RowSocket extends Socket {
       }
       at = end;
     }
-    this.#rest = at < buffer.length ? Buffer.from(buffer.subarray(at)) : null;
+    const rest = buffer.subarray(at);
+    this.#rest = rest.length === 0 ? null : isLent ? Buffer.from(rest) : rest;
     if (passFrom < at) this.emit('data', buffer.subarray(passFrom, at));
   }
 }
