@@ -13,10 +13,10 @@ export type ArgumentsOf = (variables: Variables) => Args;
  */
 export function argumentsOf(field: GraphQLField<unknown, unknown>, node: FieldNode): ArgumentsOf {
   const values = new Map(node.arguments?.map(({ name, value }) => [name.value, value]));
-  const inWords: ArgumentsOf = (variables) => getArgumentValues(field, node, variables);
+  const asGraphqlJs: ArgumentsOf = (variables) => getArgumentValues(field, node, variables);
   const plain = field.args.filter(({ name }) => values.get(name)?.kind !== Kind.VARIABLE);
   // A variable inside a list or an object: what becomes of it, graphql-js shall say.
-  if (plain.some(({ name }) => holdsVariable(values.get(name)))) return inWords;
+  if (plain.some(({ name }) => holdsVariable(values.get(name)))) return asGraphqlJs;
   const constant = getArgumentValues({ ...field, args: plain }, node);
   if (plain.length === field.args.length) return () => constant;
   const constants = new Map(Object.entries(constant));
@@ -30,9 +30,9 @@ export function argumentsOf(field: GraphQLField<unknown, unknown>, node: FieldNo
     for (const { name, variable, absent, isRequired } of steps) {
       const isGiven = variable !== null && Object.hasOwn(variables, variable);
       const value = isGiven ? variables[variable] : absent;
-      if (value == null && isRequired) return inWords(variables);
+      if (value == null && isRequired) return asGraphqlJs(variables);
       if (value !== undefined) args[name] = value;
-      else if (isGiven) return inWords(variables);
+      else if (isGiven) return asGraphqlJs(variables);
     }
     return args;
   };

@@ -43,14 +43,14 @@ export function coerceVariables(asked: Asked, operation: OperationDefinitionNode
   const given = asked.variableValues ?? asked;
   const before = last?.given === given ? last : standing.get(given);
   if (before?.operation === operation) return before.coerced;
-  const coerced = takenAsTheyAre(asked, operation) ?? inWords(asked, variableDefinitions);
+  const coerced = takenAsTheyAre(asked, operation) ?? asGraphqlJs(asked, variableDefinitions);
   last = { given, operation, coerced };
   // Where none were sent, `given` is of one event.
   if (operation.operation === 'subscription' && asked.variableValues) standing.set(given, last);
   return coerced;
 }
 
-function inWords({ schema, variableValues }: Asked, definitions: readonly VariableDefinitionNode[]): Coerced {
+function asGraphqlJs({ schema, variableValues }: Asked, definitions: readonly VariableDefinitionNode[]): Coerced {
   return getVariableValues(schema, definitions, { ...variableValues });
 }
 
@@ -69,7 +69,7 @@ const usual = new Map<unknown, Plain['takes']>([
   [GraphQLID, isText],
   [GraphQLString, isText],
   [GraphQLBoolean, (value) => typeof value === 'boolean'],
-  // What takes more than 32 bits is not.
+  // Of more than 32 bits it is refused.
   [GraphQLInt, (value) => typeof value === 'number' && (value | 0) === value],
 ]);
 
@@ -93,7 +93,8 @@ function takenAsTheyAre({ schema, variableValues }: Asked, operation: OperationD
   for (const { name, isRequired, absent, takes } of plain) {
     const isGiven = Object.hasOwn(given, name);
     const value = isGiven ? given[name] : absent;
-    if (isGiven ? !(takes(value) || (value === null && !isRequired)) : isRequired && value === undefined) return null;
+    const isMissing = value == null && isRequired;
+    if (isMissing || (isGiven && value !== null && !takes(value))) return null;
     if (value !== undefined) coerced[name] = value;
   }
   return { coerced };
