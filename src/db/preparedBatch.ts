@@ -1,6 +1,7 @@
 import pg, { type Connection, type Submittable } from 'pg';
+import { type Bound, executionMessages } from './executionMessages.ts';
 import { type Column, type Parse, type RowReader, rowReader } from './rowReader.ts';
-import { RowSocket } from './rowSocket.ts';
+import { RowSocket, type Taker } from './rowSocket.ts';
 import type { SqlValue, Statement } from './sql.ts';
 
 type Cells = readonly (string | null)[];
@@ -17,6 +18,9 @@ interface Prepared {
  * that one is closed before it is prepared again.
  */
 const knownStatements = new WeakMap<Connection, Map<string, Prepared | undefined>>();
+
+/** Formats for columns that all come as text. */
+const allText: readonly number[] = [];
 
 /** One execution of a statement, and who waits for what it gives. */
 export interface Execution {
@@ -88,25 +92,56 @@ export function preparedBatch(
     }
   }
 
-  function takeBytes(buffer: Buffer, start: number, end: number): void {
-    if (misread || !reader) return;
+  const taker: Taker = {
+    takeRow(buffer, start, end) {
+      if (misread || !reader) return;
+      try {
+        rows.push(reader.ofBytes(buffer, start, end));
+      } catch (error) {
+        misread = error;
+      }
+    },
+    completed: () => batch.handleCommandComplete(),
+  };
+
+  /** Null where there is one that the connection does not know. */
+  function allKnown(): Bound[] | null {
+    const bound: Bound[] = [];
+    for (const { statement, values } of executions) {
+      const { name } = statement;
+      const prepared = known.get(name);
+      if (!prepared) return null;
+      bound.push({ name, values, formats: (socket && prepared.reader?.formats) ?? allText });
+    }
+    return bound;
+  }
+
+  /** With those of which the columns are not known, all come as text. */
+  function prepareAndExecute(connection: Connection): void {
+    const begun = new Set<string>();
+    connection.stream.cork();
     try {
-      rows.push(reader.ofBytes(buffer, start, end));
-    } catch (error) {
-      misread = error;
+      for (const { statement, values } of executions) {
+        const { name, text } = statement;
+        const isNew = known.get(name) === undefined && !begun.has(name);
+        if (isNew) {
+          begun.add(name);
+          if (known.has(name)) connection.close({ type: 'S', name }, true);
+          connection.parse({ name, text, types: [] }, true);
+        }
+        connection.bind({ statement: name, values: [...values] }, true);
+        if (isNew) connection.describe({ type: 'P', name: '' }, true);
+        connection.execute({ portal: '' }, true);
+      }
+    } finally {
+      for (const name of begun) known.set(name, undefined);
+      connection.sync();
+      connection.stream.uncork();
     }
   }
 
-  /** With TLS the socket is another one, and `pg` reads the rows. */
-  function listenTo(stream: Connection['stream']): void {
-    if (!(stream instanceof RowSocket)) return;
-    socket = stream;
-    socket.begin();
-    socket.takeRow = takeBytes;
-  }
-
   function finish(error: Error | null): void {
-    if (socket?.takeRow === takeBytes) socket.takeRow = null;
+    if (socket?.taker === taker) socket.taker = null;
     const left = executions.slice(current);
     // `pg` puts a function of its own in the place of the callback, and V8 makes functions that become a property among
     // what is old: until the next great collection of garbage it would keep, with this, all that was read.
@@ -131,26 +166,14 @@ export function preparedBatch(
       knownStatements.set(connection, known);
       const twice = executions.find(({ statement: { name, text } }) => (known.get(name)?.text ?? text) !== text);
       if (twice) return new Error(`two statements have the name ${twice.statement.name}`);
-      listenTo(connection.stream);
-      const begun = new Set<string>();
-      connection.stream.cork();
-      try {
-        for (const { statement, values } of executions) {
-          const { name, text } = statement;
-          const isNew = known.get(name) === undefined && !begun.has(name);
-          if (isNew) {
-            begun.add(name);
-            if (known.has(name)) connection.close({ type: 'S', name }, true);
-            connection.parse({ name, text, types: [] }, true);
-          }
-          connection.bind({ statement: name, values: [...values] }, true);
-          if (isNew) connection.describe({ type: 'P', name: '' }, true);
-          connection.execute({ portal: '' }, true);
-        }
-      } finally {
-        for (const name of begun) known.set(name, undefined);
-        connection.sync();
-        connection.stream.uncork();
+      // With TLS the socket is another one, and `pg` reads the rows.
+      socket = connection.stream instanceof RowSocket ? connection.stream : null;
+      socket?.begin();
+      const bound = allKnown();
+      if (!bound) prepareAndExecute(connection);
+      else {
+        if (socket) socket.taker = taker;
+        if (connection.stream.writable) connection.stream.write(executionMessages(bound));
       }
       expect();
       return null;

@@ -1,18 +1,24 @@
 import { Socket } from 'node:net';
 
-const dataRow = 0x44;
+const [dataRow, bindComplete, commandComplete] = Buffer.from('D2C');
 /** Of each message: one byte for its kind and four for its length, which counts itself and what follows. */
 const headerLength = 5;
 /** Bytes that are read at once: a page of messages takes 8 to 20 thousand. Each connection keeps so many. */
 const readAtMost = 64 * 1024;
 
-/** Takes a row out of the stream. @param start where its columns begin, after the header. */
-export type TakeRow = (buffer: Buffer, start: number, end: number) => void;
+/** Takes out of the stream what a statement gives. */
+export interface Taker {
+  /** @param start where the columns of the row begin, after the header of the message. */
+  takeRow(buffer: Buffer, start: number, end: number): void;
+  /** The statement has given all its rows. */
+  completed(): void;
+}
 
 /**
  * A connection to PostgreSQL for `pg` (its option `stream`) from which rows can be taken before `pg` sees them: it makes
- * a string of each cell and an array of each row, which for a page of messages is half of the cost of reading it. All
- * other messages come to `pg` as they would, in the order in which they were sent.
+ * a string of each cell and an array of each row, which for a page of messages is half of the cost of reading it. With the
+ * rows go the messages that stand before and behind them. All others come to `pg` as they would, in the order in which
+ * they were sent.
  *
  * What comes is read into the same buffer each time, past the buffering of streams. Invariant: nothing of it is kept
  * beyond the call in which it came.
@@ -21,8 +27,8 @@ export class RowSocket extends Socket {
   #begun = false;
   /** The beginning of a message of which the rest has not come. */
   #rest: Buffer | null = null;
-  /** Who takes the rows of what is executed; null where `pg` shall have them. */
-  takeRow: TakeRow | null = null;
+  /** Who takes what is executed; null where `pg` shall have it. */
+  taker: Taker | null = null;
 
   constructor() {
     let receive: (chunk: Buffer) => void = () => undefined;
@@ -57,11 +63,12 @@ export class RowSocket extends Socket {
     while (at + headerLength <= buffer.length) {
       const end = at + 1 + buffer.readUInt32BE(at + 1);
       if (end > buffer.length) break;
-      if (buffer[at] === dataRow && this.takeRow) {
+      if (this.taker && isTaken(buffer[at])) {
         // What came before may be what tells whose row it is.
         if (passFrom < at) this.emit('data', buffer.subarray(passFrom, at));
         passFrom = end;
-        this.takeRow?.(buffer, at + headerLength, end);
+        if (buffer[at] === dataRow) this.taker?.takeRow(buffer, at + headerLength, end);
+        else if (buffer[at] === commandComplete) this.taker?.completed();
       }
       at = end;
     }
@@ -69,4 +76,8 @@ export class RowSocket extends Socket {
     this.#rest = rest.length === 0 ? null : isLent ? Buffer.from(rest) : rest;
     if (passFrom < at) this.emit('data', buffer.subarray(passFrom, at));
   }
+}
+
+function isTaken(kind: number | undefined): boolean {
+  return kind === dataRow || kind === bindComplete || kind === commandComplete;
 }

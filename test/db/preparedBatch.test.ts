@@ -38,6 +38,37 @@ test('a statement takes and gives what the driver takes and gives, the first tim
   expect(row).toMatchObject({ large: 2n ** 62n, time: at, texts: odd, ids: [id], nothing: null, json: { a: [1] } });
 });
 
+test('what comes in binary is what is written as text', async () => {
+  const extremes = sql<Record<string, unknown>>(
+    'test.extremes',
+    `SELECT $1::timestamptz AS time, $2::bigint AS large, $3::int AS number, $4::smallint AS small, $5::boolean AS truth,
+       $6::uuid AS id, $7::text AS text, $8::float8 AS fraction, $9::date AS day, $10::numeric AS exact`,
+  );
+  const id = '01900000-0000-7000-8000-00000000000a';
+  const sets: SqlValue[][] = [
+    ['infinity', 2n ** 63n - 1n, 2 ** 31 - 1, 2 ** 15 - 1, true, id, 'é', 1.5, '2026-11-21', '1.10'],
+    ['-infinity', -(2n ** 63n), -(2 ** 31), -(2 ** 15), false, id, '', -0.1, 'infinity', '-1e30'],
+    ['1969-12-31 23:59:59.9996+00', 2n ** 53n, 0, 0, true, id.toUpperCase(), ' ', 0, null, 'NaN'],
+    ['0044-03-15 12:00:00+00 BC', -(2n ** 53n) - 1n, -1, -1, null, null, null, null, null, null],
+    ['2300-01-01 00:00:00.001+00', 2n ** 32n, 1, 1, false, 'f'.repeat(32), 'x', 1e300, null, '0'],
+    ['9999-12-31 23:59:59.999999+00', -(2n ** 32n), 1, 1, false, id, 'x', 1e-300, null, '0'],
+    [null, null, null, null, null, null, null, null, null, null],
+  ];
+  for (const values of sets) {
+    // A connection has the first execution as text, as it does not know the columns, and all others in binary.
+    const fresh = postgresEngine(databaseUrl, 1, () => undefined);
+    try {
+      const [asText] = await fresh.run(extremes, values);
+      const [inBinary] = await fresh.run(extremes, values);
+      expect(inBinary).toEqual(asText);
+      const { rows } = await plain.query(extremes.text, values);
+      expect(JSON.stringify(inBinary, told)).toBe(JSON.stringify(rows[0], told));
+    } finally {
+      await fresh.close();
+    }
+  }
+});
+
 /** The driver gives large numbers as text. */
 function told(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value;
