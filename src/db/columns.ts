@@ -14,14 +14,15 @@ const columnsInRoom = {
   purgeId: 'purge_id',
 } as const;
 
+/** The body of a deleted message stays in the database. */
+export const shownBody = (m: string): string => `CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END`;
+
 /**
- * What a message is besides its tenant and room, under the names of Prisma's model; the body of a deleted one stays in the
- * database.
+ * What a message is besides its tenant and room, under the names of Prisma's model.
  * @param prefix before each name, where there are other columns beside them.
  */
 export function messageColumnsInRoom(m: string, prefix = ''): string {
-  const shown = (column: string) =>
-    column === 'body' ? `CASE WHEN ${m}.deleted_at IS NULL THEN ${m}.body ELSE '' END` : `${m}.${column}`;
+  const shown = (column: string) => (column === 'body' ? shownBody(m) : `${m}.${column}`);
   return Object.entries(columnsInRoom)
     .map(([name, column]) => `${shown(column)} AS "${prefix}${name}"`)
     .join(', ');

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MessageKind, SystemEvent } from '../../src/db/generated/client.ts';
 import type { PageArgs } from '../../src/db/pages.ts';
 import { sql } from '../../src/db/sql.ts';
 import { listUsers, userCursor } from '../../src/domains/identity/identity.service.ts';
@@ -14,8 +15,10 @@ import { addMembers, listMembers, memberCursor } from '../../src/domains/rooms/m
 import { createRoom } from '../../src/domains/rooms/opening.service.ts';
 import { listRooms, roomCursor } from '../../src/domains/rooms/rooms.service.ts';
 import { roomPosition } from '../../src/events/position.ts';
+import { newId } from '../../src/kernel/ids.ts';
 import { createTestDatabase } from '../services/database.ts';
 import { openHouse } from '../support/house.ts';
+import { fillRoom } from '../support/manyMessages.ts';
 import { backward, forward, type List, last } from '../support/paging.ts';
 import { person } from '../support/people.ts';
 import { createRandom } from '../support/random.ts';
@@ -83,6 +86,43 @@ describe('T6 messages', () => {
     }
     return keys;
   }
+
+  test('of one room they are the same as among those of several, whatever is in them', async () => {
+    const random = createRandom('all kinds of messages');
+    const inRoom = { kind: 'GROUP', topic: undefined, memberIds: [] } as const;
+    const roomId = await createRoom(admin, { ...inRoom, name: 'of all kinds' });
+    const other = await createRoom(admin, { ...inRoom, name: 'other' });
+    const parent = await say(roomId, 'a question');
+    await fillRoom(admin, roomId, 90);
+    const { prisma } = admin.db;
+    const { tenantId } = admin.actor;
+    const purge = await prisma.purge.create({ data: { tenantId, id: newId(), mode: 'SOFT', before: new Date() } });
+    const time = () => new Date(Date.UTC(2020) + random.integer(2 ** 38));
+    const give = {
+      kind: () => random.pick(Object.values(MessageKind)),
+      systemEvent: () => random.pick(Object.values(SystemEvent)),
+      replyToId: () => parent.id,
+      mentionsRoom: () => true,
+      editedAt: time,
+      deletedAt: time,
+      purgeId: () => purge.id,
+      nonce: () => `${random.pick(['', ',', '")(', 'é 💬'])}${random.integer(2 ** 40)}`,
+    };
+    const names = Object.keys(give);
+    const messages = await prisma.message.findMany({ where: { roomId }, orderBy: { seq: 'asc' } });
+    for (const [index, { id }] of messages.entries()) {
+      // Each of them alone, and then any together.
+      const has = (name: string) => (index < names.length ? names[index] === name : random.integer(4) === 0);
+      const data = Object.fromEntries(Object.entries(give).flatMap(([name, of]) => (has(name) ? [[name, of()]] : [])));
+      await prisma.message.updateMany({ where: { id }, data });
+    }
+    for (const args of [{ first: 100 }, { last: 100 }]) {
+      const [ofOne] = await listMessages(admin, [roomId], args);
+      const [ofSeveral] = await listMessages(admin, [roomId, other], args);
+      expect(ofOne?.rows).toHaveLength(91);
+      expect(ofOne).toEqual(ofSeveral);
+    }
+  });
 
   test('pages of an empty room, beyond both ends, and between two cursors', async () => {
     const roomId = await createRoom(admin, { kind: 'GROUP', name: 'short', topic: undefined, memberIds: [] });

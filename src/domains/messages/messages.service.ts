@@ -214,7 +214,9 @@ export async function listMessages(
   args: PageArgs,
 ): Promise<Page<store.MessageRecord>[]> {
   const request = parsePage(args, (cursor, field) => positionIn(roomIds, cursor, field), true);
-  const byRoom = Map.groupBy(await store.readMessages(caller.db, roomIds, request), (row) => row.roomId);
+  const messages = await store.readMessages(caller.db, roomIds, request);
+  if (roomIds.length === 1) return [toPage(request, messages)];
+  const byRoom = Map.groupBy(messages, (row) => row.roomId);
   return roomIds.map((roomId) => toPage(request, byRoom.get(roomId) ?? []));
 }
 

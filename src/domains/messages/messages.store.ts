@@ -1,4 +1,5 @@
-import { messageColumns, messageColumnsInRoom } from '../../db/columns.ts';
+import { type BriefMessage, briefMessageColumns, wholeMessage } from '../../db/briefMessages.ts';
+import { messageColumns } from '../../db/columns.ts';
 import type { MessageEdit } from '../../db/generated/client.ts';
 import type { PageRequest } from '../../db/pages.ts';
 import { lookup, sql, type TenantQueries, type TenantTransaction, unplanned } from '../../db/sql.ts';
@@ -23,15 +24,14 @@ const messagesBackward = lookup<MessageRecord>('messages.backward', messagesPage
 
 const beyondEverySeq = 2n ** 63n - 1n;
 
-// Most pages are of one room. What is known of it need not come back with each message: it was a quarter of what came.
+// Most pages are of one room. What is known of it need not come back with each message.
 const messagesPageOfOne = (direction: 'ASC' | 'DESC') => `
-  SELECT ${messageColumnsInRoom('m')} FROM messages m
+  SELECT ${briefMessageColumns('m')} FROM messages m
   WHERE m.tenant_id = $1 AND m.room_id = ${unplanned('$2::uuid')} AND ${between}
   ORDER BY m.seq ${direction} LIMIT ${pageSize}`;
 
-type MessageInRoom = Omit<MessageRecord, 'tenantId' | 'roomId'>;
-const messagesForwardOfOne = lookup<MessageInRoom>('messages.forwardOfOne', messagesPageOfOne('ASC'));
-const messagesBackwardOfOne = lookup<MessageInRoom>('messages.backwardOfOne', messagesPageOfOne('DESC'));
+const messagesForwardOfOne = lookup<BriefMessage>('messages.forwardOfOne', messagesPageOfOne('ASC'));
+const messagesBackwardOfOne = lookup<BriefMessage>('messages.backwardOfOne', messagesPageOfOne('DESC'));
 
 /** For each room one message more than the page holds, in the page's own direction. */
 export async function readMessages(
@@ -46,7 +46,7 @@ export async function readMessages(
   }
   const { tenantId } = db;
   const messages = await db.query(backward ? messagesBackwardOfOne : messagesForwardOfOne, roomId, ...bounds);
-  return messages.map((message) => Object.assign(message, { tenantId, roomId }));
+  return messages.map((message) => wholeMessage(message, tenantId, roomId));
 }
 
 const messagesByIds = lookup<MessageRecord>(
