@@ -22,10 +22,18 @@ interface Beginning {
 /** Rooms whose beginning is kept. */
 const atMost = 4_096;
 const known = new Map<string, Beginning>();
+/** Most that stand side by side are of one room. */
+let lastRoomId = '';
+let last: Beginning = { text: '', checksum: 0 };
 
 function beginningOf(roomId: string): Beginning {
-  const found = known.get(roomId);
-  if (found) return found;
+  if (roomId === lastRoomId) return last;
+  last = known.get(roomId) ?? makeBeginning(roomId);
+  lastRoomId = roomId;
+  return last;
+}
+
+function makeBeginning(roomId: string): Beginning {
   const bytes = Buffer.concat([mark, Buffer.from(roomId.replaceAll('-', ''), 'hex')]);
   if (bytes.length !== 18) throw new Error('not a UUID');
   const beginning = { text: bytes.toString('base64url'), checksum: crc32(bytes) };

@@ -119,18 +119,16 @@ export function compileOperation(
   ) {
     const { name: fieldName, type: returnType } = field;
     return ({ rootValue, variables: variableValues }: Run, path: Path = nowhere): GraphQLResolveInfo => ({
-      ...{
-        fieldName,
-        fieldNodes,
-        returnType,
-        parentType,
-        schema,
-        fragments,
-        operation,
-        path,
-        rootValue,
-        variableValues,
-      },
+      fieldName,
+      fieldNodes,
+      returnType,
+      parentType,
+      schema,
+      fragments,
+      operation,
+      path,
+      rootValue,
+      variableValues,
     });
   }
 

@@ -23,10 +23,14 @@ export function definePageLoader<Key, Value>(
 ): (context: Context, args: PageArgs) => DataLoader<Key, Value, unknown> {
   const name = nextName();
   return (context, args) => {
-    const { first, last, after, before } = args;
-    const ofArgs = `${name}:${JSON.stringify([first, last, after, before])}`;
-    return loaderOf<Key, Value>(context, ofArgs, (caller, keys) => batch(caller, keys, args));
+    return loaderOf<Key, Value>(context, `${name}:${keyOf(args)}`, (caller, keys) => batch(caller, keys, args));
   };
+}
+
+/** Another one for other arguments: `after`, which may be any text, tells its length. */
+function keyOf({ first, last, after, before }: PageArgs): string {
+  const from = after == null ? '' : `${after.length}:${after}`;
+  return `${first ?? ''},${last ?? ''},${from},${before == null ? '' : `:${before}`}`;
 }
 
 let named = 0;

@@ -48,11 +48,12 @@ const values = new Uint8Array(128).fill(0xff);
 for (const [value, code] of digits.entries()) values[code] = value;
 /** Digits of a TypeID after its prefix. */
 const suffixLength = 26;
+const hexDigits = Buffer.from('0123456789abcdef');
 /** The value of each hexadecimal digit, by its character code. */
 const nibbles = new Uint8Array(128);
-for (const [value, digit] of [...'0123456789abcdef'].entries()) {
-  nibbles[digit.charCodeAt(0)] = value;
-  nibbles[digit.toUpperCase().charCodeAt(0)] = value;
+for (const [value, code] of hexDigits.entries()) {
+  nibbles[code] = value;
+  nibbles[String.fromCharCode(code).toUpperCase().charCodeAt(0)] = value;
 }
 const hyphen = 0x2d;
 
@@ -119,9 +120,18 @@ export function decodeId(publicId: string): { type: NodeType; uuid: string } | n
   const type = publicId[start - 1] === '_' ? typeByPrefix.get(publicId.slice(0, start - 1)) : undefined;
   const words = type && wordsOf(publicId, start);
   if (!words || !isUuid(words)) return null;
-  const hex = words.map((word) => (word >>> 0).toString(16).padStart(8, '0')).join('');
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)];
-  return { type, uuid: parts.join('-') };
+  const [one = 0, two = 0, three = 0, four = 0] = words;
+  const uuid = `${hexOf(one >>> 16)}${hexOf(one)}-${hexOf(two >>> 16)}-${hexOf(two)}-${hexOf(three >>> 16)}-${hexOf(three)}${hexOf(four >>> 16)}${hexOf(four)}`;
+  return { type, uuid };
+}
+
+/** The lower half of a word as four hexadecimal digits. */
+function hexOf(word: number): string {
+  return String.fromCharCode(hexDigit(word >>> 12), hexDigit(word >>> 8), hexDigit(word >>> 4), hexDigit(word));
+}
+
+function hexDigit(value: number): number {
+  return hexDigits[value & 15] ?? 0;
 }
 
 /** The 128 bits that the digits from `start` on write, or null where they do not. */
