@@ -75,11 +75,13 @@ export function compileOperation(
   }
   let places = 0;
 
-  function objectOf(type: GraphQLObjectType, collected: Iterable<[string, FieldNode[]]>) {
+  function objectOf(type: GraphQLObjectType, collected: Iterable<[string, FieldNode[]]>): Part<Data | Promise<Data>> {
     if (type.isTypeOf) throw new Uncompilable(`${type.name} wants to be asked for its values`);
     const fields = [...collected].flatMap(([key, nodes]) => fieldOf(type, key, nodes) ?? []);
     const complete = writeObject(fields);
-    return fields.every(({ ofSource }) => ofSource) ? onceIfFrozen(complete) : complete;
+    const wantsPath = fields.some((field) => 'ask' in field && field.pathOf !== undefined);
+    const follows = fields.every(({ ofSource }) => ofSource);
+    return { complete: follows ? onceIfFrozen(complete) : complete, wantsPath, ofSource: follows };
   }
 
   /** Null for a field that there is not: graphql-js passes it over. */
@@ -94,7 +96,7 @@ export function compileOperation(
     const field = type.getFields()[name];
     if (!field) return null;
     const infoOf = infoFor(type, field, nodes);
-    const complete = completionOf(field.type, nodes, infoOf);
+    const { complete, ...below } = completionOf(field.type, nodes, infoOf);
     const asIs = writtenAsIs(getNullableType(field.type));
     const { resolve } = field;
     const isLeaf = isLeafType(getNullableType(field.type));
@@ -102,9 +104,8 @@ export function compileOperation(
     const argsFor = argumentsOf(field, node);
     // Who does not take it is not given it: a resolver with three parameters has no use for the fourth.
     const wantsInfo = resolve.length > 3;
-    const hasPath = wantsInfo || !isLeaf;
     const typename = type.name;
-    const pathOf = hasPath ? (prev: Path | undefined) => ({ prev, key, typename }) : undefined;
+    const pathOf = wantsInfo || below.wantsPath ? (prev: Path | undefined) => ({ prev, key, typename }) : undefined;
     const ask: Ask = (source, run, path) =>
       resolve(source, argsFor(run.variables), run.context, wantsInfo ? infoOf(run, path) : noInfo);
     const noInfo = infoOf(noRun, undefined);
@@ -132,15 +133,18 @@ export function compileOperation(
     });
   }
 
-  function completionOf(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
-    const complete = completionThere(getNullableType(type), nodes, infoOf);
-    return isNonNullType(type) ? required(complete) : optional(complete);
+  function completionOf(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Part {
+    const part = completionThere(getNullableType(type), nodes, infoOf);
+    return { ...part, complete: isNonNullType(type) ? required(part.complete) : optional(part.complete) };
   }
 
   /** Of a value that is not null. */
-  function completionThere(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
-    if (isListType(type)) return listOf(completionOf(type.ofType, nodes, infoOf));
-    if (isLeafType(type)) return leafOf(type);
+  function completionThere(type: GraphQLOutputType, nodes: readonly FieldNode[], infoOf: InfoOf): Part {
+    if (isListType(type)) {
+      const { complete, wantsPath } = completionOf(type.ofType, nodes, infoOf);
+      return { complete: listOf(complete, wantsPath), wantsPath, ofSource: false };
+    }
+    if (isLeafType(type)) return { complete: leafOf(type), wantsPath: false, ofSource: true };
     if (isObjectType(type)) return objectOf(type, fieldsOf(type, nodes));
     if (isAbstractType(type)) return abstractOf(type, nodes, infoOf);
     throw new Uncompilable('it has a type of an unknown kind');
@@ -150,34 +154,53 @@ export function compileOperation(
     return collectSubFields(schema, fragments, conditions, type, [...nodes]).fields;
   }
 
-  function abstractOf(type: GraphQLAbstractType, nodes: readonly FieldNode[], infoOf: InfoOf): Complete {
+  function abstractOf(type: GraphQLAbstractType, nodes: readonly FieldNode[], infoOf: InfoOf): Part {
     const resolveType = type.resolveType ?? defaultTypeResolver;
-    const byName = new Map<unknown, Complete>();
-    function ofType(name: unknown): Complete {
+    const byName = new Map<unknown, Part>();
+    const add = (concrete: GraphQLObjectType) => {
+      const part = objectOf(concrete, fieldsOf(concrete, nodes));
+      byName.set(concrete.name, part);
+      return part;
+    };
+    function ofType(name: unknown): Part {
       const known = byName.get(name);
       if (known) return known;
       const concrete = typeof name === 'string' ? schema.getType(name) : undefined;
       if (!isObjectType(concrete) || !schema.isSubType(type, concrete)) throw new Error(`it is no ${type.name}`);
-      const complete = objectOf(concrete, fieldsOf(concrete, nodes));
-      byName.set(name, complete);
-      return complete;
+      return add(concrete);
     }
-    return (value, run, path) => {
-      const name = resolveType(value, run.context, infoOf(run, path), type);
-      if (typeof name === 'string' || !isPromise(name)) return ofType(name)(value, run, path);
-      return Promise.resolve(name).then((settled) => ofType(settled)(value, run, path));
-    };
+    const completeAs =
+      (infoHere: InfoOf): Complete =>
+      (value, run, path) => {
+        const name = resolveType(value, run.context, infoHere(run, path), type);
+        if (typeof name === 'string' || !isPromise(name)) return ofType(name).complete(value, run, path);
+        return Promise.resolve(name).then((settled) => ofType(settled).complete(value, run, path));
+      };
+    if (type.extensions.ofSource !== true) return { complete: completeAs(infoOf), wantsPath: true, ofSource: false };
+    const parts = schema.getPossibleTypes(type).map(add);
+    const noInfo = infoOf(noRun, undefined);
+    const complete = completeAs(() => noInfo);
+    const follows = parts.every((part) => part.ofSource);
+    const wantsPath = parts.some((part) => part.wantsPath);
+    return { complete: follows ? onceIfFrozen(complete) : complete, wantsPath, ofSource: follows };
   }
 
   const root = schema.getRootType(operation.operation);
   if (!root) throw new Uncompilable('there is nothing of that kind');
-  const completeRoot = objectOf(
+  const { complete: completeRoot } = objectOf(
     root,
     collectFields(schema, fragments, conditions, root, operation.selectionSet).fields,
   );
-  return (rootValue, context, variables) => {
-    return completeRoot(rootValue, { rootValue, context, variables }, undefined);
-  };
+  return (rootValue, context, variables) => completeRoot(rootValue, { rootValue, context, variables }, undefined);
+}
+
+/** What completes the values of a place in the operation. */
+interface Part<Completed = unknown> {
+  readonly complete: Complete<Completed>;
+  /** Something in it is told where it is. */
+  readonly wantsPath: boolean;
+  /** Its data follows from the value alone. */
+  readonly ofSource: boolean;
 }
 
 type InfoOf = (run: Run, path: Path | undefined) => GraphQLResolveInfo;

@@ -21,7 +21,7 @@ export interface Run {
 }
 
 /** Makes of what a field or an item of a list gave what stands in the data, or a promise of it. */
-export type Complete = (value: unknown, run: Run, path: Path | undefined) => unknown;
+export type Complete<Completed = unknown> = (value: unknown, run: Run, path: Path | undefined) => Completed;
 
 /** What `complete` makes of a value that may have to be waited for. */
 export function completed(complete: Complete, value: unknown, run: Run, path: Path | undefined): unknown {
@@ -78,10 +78,8 @@ export function writtenAsIs(type: GraphQLOutputType): 'string' | 'boolean' | nul
   return type === GraphQLBoolean ? 'boolean' : null;
 }
 
-/** The extension of a field whose resolver looks at nothing but the object. */
+/** The extension of a field whose resolver looks at nothing but the object, and of an interface or union whose `resolveType` does. */
 export const ofSource = { ofSource: true } as const;
-
-type CompleteObject = (source: unknown, run: Run, path: Path | undefined) => Data | Promise<Data>;
 
 /** Objects whose data one place of one operation keeps, at a hundred bytes each; then it begins anew. */
 const madeAtMost = 500;
@@ -90,8 +88,8 @@ const madeAtMost = 500;
  * For an object type of which nothing is asked but what its values say themselves: of a frozen one, which a process keeps
  * and shows again and again, as it does with authors, the data is made once.
  */
-export function onceIfFrozen(complete: CompleteObject): CompleteObject {
-  let made = new WeakMap<object, Data>();
+export function onceIfFrozen<Completed>(complete: Complete<Completed>): Complete<Completed> {
+  let made = new WeakMap<object, Completed>();
   let count = 0;
   return (source, run, path) => {
     if (typeof source !== 'object' || source === null) return complete(source, run, path);
@@ -108,14 +106,16 @@ export function onceIfFrozen(complete: CompleteObject): CompleteObject {
   };
 }
 
-export function listOf(complete: Complete): Complete {
+/** @param wantsPath whether `complete` looks at where it is. */
+export function listOf(complete: Complete, wantsPath: boolean): Complete {
   return (values, run, path) => {
     if (!isIterable(values)) throw new Error('it is no list');
     const data: unknown[] = [];
     let pending = false;
     try {
       for (const item of values) {
-        const value = completed(complete, item, run, { prev: path, key: data.length, typename: undefined });
+        const at = wantsPath ? { prev: path, key: data.length, typename: undefined } : undefined;
+        const value = completed(complete, item, run, at);
         pending ||= value instanceof Promise;
         data.push(value);
       }

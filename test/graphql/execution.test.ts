@@ -7,8 +7,10 @@ import {
   execute,
   type GraphQLSchema,
   getOperationAST,
+  isAbstractType,
   isObjectType,
   parse,
+  responsePathAsArray,
   validate,
 } from 'graphql';
 import { describe, expect, test } from 'vitest';
@@ -406,6 +408,71 @@ describe('G10 compiled queries of a schema where everything goes wrong', () => {
     expect(await times('{ one { all name } }')).toBe('all,all,all,all,all');
     // Twice by graphql-js for three objects, then once for each of the places of `one`, and three times for `other`.
     expect(await times('{ one { own } other { own } again: one { n: name own } }')).toBe(Array(11).fill('own').join());
+  });
+
+  test('of objects whose type is found out are made once, where it follows from the object', async () => {
+    const asked: string[] = [];
+    const kept = buildSchema(
+      `type Query { pets: [Pet!]!, others: [Other!]! } interface Pet { name: String } type Cat implements Pet { name: String }
+       type Dog implements Pet { name: String, tail: String } union Other = Cat | Dog`,
+    );
+    for (const name of ['Pet', 'Other']) {
+      const type = kept.getType(name);
+      if (!isAbstractType(type)) throw new Error('there is no such type');
+      type.extensions = name === 'Pet' ? ofSource : {};
+      type.resolveType = ({ name: of }) => {
+        asked.push(of);
+        return of === 'Tom' ? 'Cat' : 'Dog';
+      };
+    }
+    const dog = kept.getType('Dog');
+    if (!isObjectType(dog)) throw new Error('there is no such type');
+    const { tail } = dog.getFields();
+    if (tail) tail.resolve = (source) => source.tail;
+    const all = [Object.freeze({ name: 'Tom' }), Object.freeze({ name: 'Rex', tail: 'long' }), { name: 'Lassie' }];
+    const { compare } = comparison(kept, () => ({}), { pets: all, others: all });
+    const times = async (text: string) => {
+      asked.length = 0;
+      await compare(parse(text));
+      return Object.entries(Object.groupBy(asked, (name) => name)).map(([name, names]) => `${name} ${names?.length}`);
+    };
+    // Twice by graphql-js, then once, or three times.
+    expect(await times('{ pets { __typename name } }')).toEqual(['Tom 3', 'Rex 3', 'Lassie 5']);
+    // What the tail is, the type does not say of all.
+    expect(await times('{ pets { name ... on Dog { tail } } }')).toEqual(['Tom 5', 'Rex 5', 'Lassie 5']);
+    expect(await times('{ others { ... on Pet { name } } }')).toEqual(['Tom 5', 'Rex 5', 'Lassie 5']);
+  });
+
+  test('tell those who ask where they are, in lists, interfaces and what is asked twice', async () => {
+    const placed = buildSchema(
+      `type Query { boxes: [[Box!]!]! } interface Thing { place: String } type Box implements Thing { place: String, plain: Int
+       inner: Thing, things: [Thing] }`,
+    );
+    const [box, thing] = [placed.getType('Box'), placed.getType('Thing')];
+    if (!isObjectType(box) || !isAbstractType(thing)) throw new Error('there is no such type');
+    const { place, inner, things } = box.getFields();
+    if (!place || !inner || !things) throw new Error('there is no such field');
+    place.resolve = (_source, _args, _context, { path }) => responsePathAsArray(path).join('.');
+    inner.resolve = (source) => source.inner;
+    things.resolve = (source) => [source.inner, Promise.resolve(source.inner)];
+    const deep = { plain: 1, inner: { plain: 2, inner: { plain: 3, inner: null } } };
+    const rootValue = { boxes: () => [[deep, deep], [deep]] };
+    const boxes = placed.getQueryType()?.getFields().boxes;
+    if (boxes) boxes.resolve = ({ boxes: give }) => give();
+    for (const extensions of [{}, ofSource]) {
+      thing.extensions = extensions;
+      thing.resolveType = () => 'Box';
+      const { compare, givenUp } = comparison(placed, () => ({}), rootValue);
+      const told = await compare(
+        parse(
+          '{ a: boxes { inner { p: place ... on Box { t: things { place } } } } boxes { plain place b: inner { place } } }',
+        ),
+      );
+      expect(told).toContain('a.1.0.inner.t.1.place');
+      expect(told).toContain('boxes.0.1.b.place');
+      await compare(parse('{ boxes { plain inner { ... on Box { plain } } } }'));
+      expect(givenUp()).toBe(0);
+    }
   });
 
   test('are made anew when too many others have come in between', async () => {

@@ -1,5 +1,6 @@
 import { publicField } from '../../graphql/auth.ts';
 import { builder } from '../../graphql/builder.ts';
+import { ofSource } from '../../graphql/completion.ts';
 import { connectionOf } from '../../graphql/connections.ts';
 import { type Context, callerOf } from '../../graphql/context.ts';
 import { defineLoader } from '../../graphql/loaders.ts';
@@ -50,6 +51,7 @@ export const Actor = builder.prismaInterface('Actor', {
   name: 'Actor',
   description: 'Whoever can write or act.',
   interfaces: [builder.nodeInterfaceRef()],
+  extensions: ofSource,
   resolveType: (actor) => (actor.kind === 'SERVICE_ACCOUNT' ? 'ServiceAccount' : 'User'),
   fields: (t) => ({
     name: t.exposeString('name', { description: 'The name to show.' }),
