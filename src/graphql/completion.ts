@@ -29,17 +29,20 @@ export function completed(complete: Complete, value: unknown, run: Run, path: Pa
   return Promise.resolve(value).then((settled) => complete(settled, run, path));
 }
 
-/** The same object: its keys stand in the order of the fields already. */
-export async function settled(data: Data): Promise<Data> {
-  const pending = Object.entries(data).flatMap(([key, value]) =>
-    value instanceof Promise
-      ? value.then((result) => {
-          data[key] = result;
-        })
-      : [],
-  );
-  await Promise.all(pending);
-  return data;
+/** The same object: its keys stand in the order of the fields already. Rejects with the first of its promises that does. */
+export function settled(data: Data): Promise<Data> {
+  const { promise, resolve, reject } = Promise.withResolvers<Data>();
+  let pending = 0;
+  for (const key in data) {
+    const value = data[key];
+    if (!(value instanceof Promise)) continue;
+    pending++;
+    value.then((result) => {
+      data[key] = result;
+      if (--pending === 0) resolve(data);
+    }, reject);
+  }
+  return promise;
 }
 
 /** Something has failed: nobody waits for what stands beside it. */
