@@ -40,8 +40,8 @@ class Connection {
 
   constructor(url: URL) {
     const onread = {
-      buffer: Buffer.allocUnsafe(readAtMost),
-      callback: (length: number, buffer: Uint8Array) => this.#read(Buffer.from(buffer.subarray(0, length))),
+      buffer: Buffer.allocUnsafeSlow(readAtMost),
+      callback: (length: number) => this.#read(onread.buffer.subarray(0, length)),
     };
     this.#socket = connect({ host: url.hostname, port: Number(url.port), noDelay: true, onread });
     const fail = (error: Error) => this.#waiting?.reject(error);
@@ -53,6 +53,7 @@ class Connection {
     await once(this.#socket, 'connect');
   }
 
+  /** @returns the answer, which is only lent until the next request. */
   ask(request: string): Promise<Answer> {
     this.#waiting = Promise.withResolvers();
     this.#socket.write(request);
@@ -64,11 +65,12 @@ class Connection {
   }
 
   #read(bytes: Buffer): boolean {
-    this.#parts.push(bytes);
-    const answer = answerIn(this.#parts.length === 1 ? bytes : Buffer.concat(this.#parts));
-    if (answer === null) return true;
-    this.#parts = [];
-    this.#waiting?.resolve(answer);
+    const answer = answerIn(this.#parts.length === 0 ? bytes : Buffer.concat([...this.#parts, bytes]));
+    if (answer === null) this.#parts.push(Buffer.from(bytes));
+    else {
+      this.#parts = [];
+      this.#waiting?.resolve(answer);
+    }
     return true;
   }
 }
@@ -83,6 +85,26 @@ function answerIn(bytes: Buffer): Answer | null {
   const isWhole =
     length === undefined ? body.subarray(-endOfChunks.length).equals(endOfChunks) : body.length >= Number(length);
   return isWhole ? { status: Number(head.slice(9, 12)), body } : null;
+}
+
+/**
+ * Answers that were looked through, by their requests. Another that is the same to the byte is right too, and found to be so in a
+ * thirtieth of the time: what stands where in an answer would else decide how long this takes for one server and for another.
+ */
+const lookedThrough = new Map<string, Buffer>();
+/** Bytes of them that are kept at most: those of five servers. */
+const keptAtMost = 128 * 1024 * 1024;
+let kept = 0;
+
+function keep(request: string, body: Buffer): Buffer {
+  if (kept > keptAtMost) {
+    lookedThrough.clear();
+    kept = 0;
+  }
+  const own = Buffer.from(body);
+  lookedThrough.set(request, own);
+  kept += own.length;
+  return own;
 }
 
 let sent = 0;
@@ -104,6 +126,15 @@ async function load({ url, headers, method, requests, expects, connections, seco
     return `${method} ${path} HTTP/1.1\r\n${lines.join('')}${length}\r\n${body}`;
   };
   const texts = requests.map((request) => (isNumbered(request) ? null : written(request)));
+  const same = texts.map((text) => (text === null ? undefined : lookedThrough.get(text)));
+  const isRight = (index: number, { status, body }: Answer) => {
+    if (status !== 200) return false;
+    if (same[index]?.equals(body)) return true;
+    if (!body.includes(expects) || body.includes('"errors":')) return false;
+    const text = texts[index];
+    if (text != null) same[index] = keep(text, body);
+    return true;
+  };
   const answered: number[] = [];
   let failed = 0;
   let wrong: string | undefined;
@@ -117,11 +148,11 @@ async function load({ url, headers, method, requests, expects, connections, seco
       const number = ++sent;
       const index = next % requests.length;
       const text = texts[index] ?? written(numbered(requests[index] ?? { path: '' }, number));
-      const { status, body } = await connection.ask(text);
+      const answer = await connection.ask(text);
       answered.push(number);
-      if (status === 200 && body.includes(expects) && !body.includes('"errors":')) continue;
+      if (isRight(index, answer)) continue;
       failed++;
-      wrong ??= `${status} ${body.toString()}`;
+      wrong ??= `${answer.status} ${answer.body.toString()}`;
     }
   };
   await Promise.all(all.map(over));
