@@ -28,7 +28,7 @@ function large(random: Random): bigint {
   return random.pick([value, -value, size - 1n, -size, 2n ** 63n - 1n, -(2n ** 63n)]);
 }
 
-const ids = Array.from({ length: 40 }, () => crypto.randomUUID());
+const ids = ['0'.repeat(32), ...Array.from({ length: 10 }, () => crypto.randomUUID())];
 
 const kinds: readonly { readonly oid: number; readonly give: (random: Random) => Written }[] = [
   { oid: TEXT, give: (random) => ({ text: random.pick(texts) }) },
@@ -65,9 +65,12 @@ const kinds: readonly { readonly oid: number; readonly give: (random: Random) =>
   {
     oid: UUID,
     give(random) {
-      // Some come again, and some differ from others in their beginning only.
-      const id = random.pick([crypto.randomUUID(), random.pick(ids), `${'0'.repeat(8)}${random.pick(ids).slice(8)}`]);
-      return { text: id, binary: Buffer.from(id.replaceAll('-', ''), 'hex') };
+      // Some come again, and some differ from another in one byte only.
+      const id = random.pick([crypto.randomUUID(), random.pick(ids), random.pick(ids)]);
+      const binary = Buffer.from(id.replaceAll('-', ''), 'hex');
+      if (random.integer(2) === 0) binary[random.integer(16)] = random.integer(256);
+      const text = binary.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+      return { text, binary };
     },
   },
   {
