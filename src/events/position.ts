@@ -23,7 +23,7 @@ interface Beginning {
 const atMost = 4_096;
 const known = new Map<string, Beginning>();
 /** Most that stand side by side are of one room. */
-let lastRoomId = '';
+let lastRoomId: string | null = null;
 let last: Beginning = { text: '', checksum: 0 };
 
 function beginningOf(roomId: string): Beginning {
