@@ -116,7 +116,7 @@ export function preparedBatch(
     return bound;
   }
 
-  /** With those of which the columns are not known, all come as text. */
+  /** Where the columns of one are not known as yet, all of this round trip come as text. */
   function prepareAndExecute(connection: Connection): void {
     const begun = new Set<string>();
     connection.stream.cork();
