@@ -12,7 +12,8 @@ export interface BriefMessage extends Pick<Message, 'id' | 'seq' | 'authorId' | 
 
 const milliseconds = (time: string) => `(extract(epoch FROM ${time}) * 1000)::bigint`;
 
-// As a row it is written in a quarter of the time that JSON takes. None of these values is ever quoted.
+/** The columns that `wholeMessage` reads. */
+// As a row `rest` takes PostgreSQL less than half of what JSON does. None of its values is ever quoted.
 export const briefMessageColumns = (m: string): string => `
   ${m}.id, ${m}.seq, ${m}.author_id AS "authorId", ${shownBody(m)} AS body, ${m}.nonce, ${m}.created_at AS "createdAt",
   CASE WHEN ${m}.kind = 'TEXT' AND ${m}.system_event IS NULL AND ${m}.reply_to_id IS NULL AND NOT ${m}.mentions_room
@@ -32,9 +33,10 @@ const ofPlainText: Rest = {
   purgeId: null,
 };
 
+/** The message with all that a page has left out. */
 export function wholeMessage(brief: BriefMessage, tenantId: string, roomId: string): Message {
   const rest = brief.rest === null ? ofPlainText : restOf(brief.rest);
-  // All in one expression: an object that is put together of others takes twenty times as long.
+  // All in one expression: put together of other objects, the fifty of a page take several times as long.
   return {
     tenantId,
     roomId,
