@@ -65,6 +65,7 @@ function urlSaid(child: ChildProcess, file: string): Promise<string> {
 
 /** A generator of load in a process of its own: takes one job and answers with what it has measured. */
 export interface Loader<Job, Result> {
+  readonly pid: number;
   run(job: Job): Promise<Result>;
   stop(): void;
 }
@@ -76,6 +77,7 @@ export function startLoader<Job extends object, Result>(
 ): Loader<Job, Result> {
   const child = fork(file, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   return {
+    pid: child.pid ?? 0,
     async run(job) {
       const ended = new AbortController();
       const answered = once(child, 'message', { signal: ended.signal });

@@ -23,6 +23,8 @@ interface Done {
  * fails when a socket has missed one, has got one twice, or in another order than the others of its room.
  */
 export interface Crowd {
+  /** Of its process. */
+  readonly pid: number;
   /** Opens more sockets. @param atOnce how many are on their way in at any time. */
   open(listeners: readonly Listener[], atOnce?: number): Promise<Done>;
   /** Waits until every socket gets what is sent into its room. */
@@ -57,6 +59,7 @@ export function startCrowd({ name, opening, sending }: Delivering): Crowd {
   const stop = () => loader.stop();
   process.once('exit', stop);
   return {
+    pid: loader.pid,
     open: (sockets, atOnce = 500) => loader.run({ do: 'open', opening, atOnce, sockets }),
     async settle() {
       await loader.run({ do: 'settle', sending });
