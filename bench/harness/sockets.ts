@@ -29,8 +29,11 @@ export interface Crowd {
   open(listeners: readonly Listener[], atOnce?: number): Promise<Done>;
   /** Waits until every socket gets what is sent into its room. */
   settle(): Promise<void>;
-  /** Sends into the rooms in turn, and the next one whenever all sockets have got one of those that are under way. */
-  press(options: { readonly underWay: number; readonly seconds: number }): Promise<Done>;
+  /**
+   * Sends into the rooms in turn, and the next one whenever all sockets have got one of those that are under way.
+   * @param options.perSecond so many messages at most.
+   */
+  press(options: { readonly underWay: number; readonly seconds: number; readonly perSecond?: number }): Promise<Done>;
   /** Sends to the first room at fixed times. @param options.every milliseconds. */
   pace(options: { readonly redisUrl: string; readonly messages: number; readonly every: number }): Promise<Done>;
   /** Waits until each socket has got the first messages of its room, so many. */
@@ -78,13 +81,13 @@ export function startCrowd({ name, opening, sending }: Delivering): Crowd {
 export function underPressure(
   { name, server }: Delivering,
   crowd: Crowd,
-  { underWay, seconds = 2 }: { readonly underWay: number; readonly seconds?: number },
+  options: { readonly underWay: number; readonly seconds?: number; readonly perSecond?: number },
 ): Contender {
   return {
     name,
     async measure(): Promise<Reading> {
       const before = server.cpu();
-      const done = await crowd.press({ underWay, seconds });
+      const done = await crowd.press({ seconds: 2, ...options });
       return { value: done.deliveries / done.seconds, cpu: (server.cpu() - before) / done.deliveries };
     },
   };

@@ -32,8 +32,14 @@ const job = z.discriminatedUnion('do', [
   }),
   /** Sends into every room until each socket gets what is sent. */
   z.object({ do: z.literal('settle'), sending }),
-  /** Sends for so long, into the rooms in turn; the next message as soon as all have got one of those under way. */
-  z.object({ do: z.literal('press'), sending, underWay: z.number(), seconds: z.number() }),
+  /**
+   * Sends for so long, into the rooms in turn; the next message as soon as all have got one of those under way, or when
+   * its time has come, where it is said how many are sent in a second.
+   */
+  z.object({
+    ...{ do: z.literal('press'), sending, underWay: z.number(), seconds: z.number() },
+    perSecond: z.number().optional(),
+  }),
   /** Sends at fixed times, and measures from when Redis handed on what the server published to each socket. */
   z.object({ do: z.literal('pace'), sending, redisUrl: z.string(), messages: z.number(), every: z.number() }),
   /** Waits until each socket has got so many messages, from the room's first on. */
@@ -118,12 +124,19 @@ async function settle({ sending }: Extract<Job, { do: 'settle' }>): Promise<void
   for (const client of clients) client.last = -1;
 }
 
-async function press({ sending, underWay, seconds }: Extract<Job, { do: 'press' }>): Promise<void> {
+async function press({ sending, underWay, seconds, perSecond }: Extract<Job, { do: 'press' }>): Promise<void> {
   const rooms = [...ledgers.keys()];
-  const until = performance.now() + seconds * 1_000;
+  const started = performance.now();
+  const until = started + seconds * 1_000;
   let next = 0;
   const some = async () => {
-    while (performance.now() < until) await sendOne(sending, rooms[next++ % rooms.length] ?? '');
+    while (performance.now() < until) {
+      const count = next++;
+      const due = perSecond === undefined ? started : started + (count * 1_000) / perSecond;
+      if (due >= until) return;
+      if (due > performance.now()) await delay(due - performance.now());
+      await sendOne(sending, rooms[count % rooms.length] ?? '');
+    }
   };
   await Promise.all(Array.from({ length: underWay }, some));
 }
