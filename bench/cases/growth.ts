@@ -1,8 +1,7 @@
 import { roomPosition } from '../../src/events/position.ts';
-import { type Contender, compare, inTurns } from '../harness/contest.ts';
+import { type Contender, compare, type Reading } from '../harness/contest.ts';
 import { type Deployment, deploy } from '../harness/deployment.ts';
-import { type Asked, overHttp, posting } from '../harness/http.ts';
-import { reserveHugePages } from '../harness/hugePages.ts';
+import { type Asked, inStep } from '../harness/inStep.ts';
 import type { Program } from '../harness/processes.ts';
 import { type Row, round, type Section } from '../harness/results.ts';
 import { fill, type World } from '../harness/world.ts';
@@ -32,7 +31,7 @@ const pages = 200;
 const operations: readonly Operation[] = [
   {
     name: 'page of 50',
-    seconds: 2,
+    seconds: 3,
     expects: '"message number',
     of: (world, messagesPerRoom) =>
       Array.from({ length: pages }, (_, index) => {
@@ -50,7 +49,7 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'room list of 50',
-    seconds: 1,
+    seconds: 1.5,
     expects: '"lastMessage":{',
     of: () => [
       {
@@ -61,7 +60,7 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'unread of one room',
-    seconds: 1,
+    seconds: 1.5,
     expects: '"unreadCount":',
     of: (world) =>
       world.rooms.map(({ id }) => ({
@@ -78,7 +77,7 @@ const operations: readonly Operation[] = [
       world.rooms.map(({ id }) => ({
         query: `mutation Send($input: SendMessageInput!) { sendMessage(input: $input) {
           __typename ... on SendMessagePayload { cursor message { id createdAt } } } }`,
-        variables: { input: { roomId: id, body: 'A message of the usual length', nonce: '{n}' } },
+        variables: { input: { roomId: id, body: 'A message of the usual length', nonce: '{nonce}' } },
       })),
   },
 ];
@@ -86,12 +85,15 @@ const operations: readonly Operation[] = [
 /** Two starts of the same program differ by a tenth, which is no growth: so each size has several servers, which take turns. */
 const starts = 3;
 
+/** Rounds: what every server is at before it is measured, and what is measured. */
+const unseen = 4 * starts;
+const repetitions = 3 * starts;
+
 /** What one request costs with ten thousand, a million and ten million messages in the same hundred rooms. */
 export async function growth(print: (line: string) => void): Promise<Section> {
   const deployments: Deployment[] = [];
-  const giveBack = reserveHugePages(sizes.length * buffers * 1.1 * 1024 ** 3);
   try {
-    const filled: (Sized & { readonly world: World })[] = [];
+    const filled: Sized[] = [];
     for (const size of sizes) {
       const started = performance.now();
       const deployment = await deploy({ postgres: { shared_buffers: `${buffers}GB` } });
@@ -99,62 +101,67 @@ export async function growth(print: (line: string) => void): Promise<Section> {
       const servers = [deployment.api];
       for (let start = 1; start < starts; start++) servers.push(await deployment.start('api'));
       const world = await fill(deployment, { rooms, messagesPerRoom: size / rooms });
-      filled.push({ size, deployment, servers, world });
+      filled.push({ name: `${size.toLocaleString('en')} messages`, size, deployment, servers, world });
       print(`${size} messages filled in, in ${round((performance.now() - started) / 1000)} s`);
     }
     const rows: Row[] = [];
-    for (const { name, seconds, expects, of } of operations) {
-      const contenders = filled.map(({ world, ...sized }) => {
-        const { size, deployment } = sized;
-        return costOf(sized, posting(deployment.api.url, world.token, of(world, size / rooms), expects), seconds);
-      });
-      const readings = await inTurns(contenders, {
-        title: name,
-        unit,
-        print,
-        unseen: 3 * starts,
-        repetitions: 3 * starts,
-      });
-      const [smallest, ...larger] = contenders;
+    for (const operation of operations) {
+      const readings = await costs(filled, operation, print);
+      const [smallest, ...larger] = readings.keys();
       if (!smallest) continue;
       for (const each of larger) {
-        rows.push(compare(readings, [each, smallest], { title: `${name}, ${each.name}`, unit, target }));
+        rows.push(compare(readings, [each, smallest], { title: `${operation.name}, ${each.name}`, unit, target }));
       }
     }
     return {
       rows,
       notes: [
-        `What is compared is the time of the processors that the server and PostgreSQL take together for a request, over one connection; less is better. All three deployments stand at the same time, each with ${starts} servers that take turns.`,
-        `Pages are asked for at ${pages} places all over the history, ${pages * pageSize} messages in all: every one of the smallest size, and as many of the others.`,
-        `What is asked for is in memory: PostgreSQL has ${buffers} GB of shared buffers, in pages of ${giveBack ? '2 MiB' : '4 KiB (this machine let none of 2 MiB be reserved)'}.`,
+        `What is compared is the time of the processors that the server and PostgreSQL take together for a request; less is better. All three deployments stand at the same time, each with ${starts} servers that take turns, and are asked in step, one request of each after the other.`,
+        `Pages are asked for at ${pages} places all over the history, ${pages * pageSize} messages in all: every one of the smallest size, and as many of the others. What is asked for is in memory: PostgreSQL has ${buffers} GB of shared buffers.`,
       ],
     };
   } finally {
     await Promise.all(deployments.map((each) => each.stop()));
-    giveBack?.();
   }
 }
 
 interface Sized {
+  readonly name: string;
   readonly size: number;
   readonly deployment: Deployment;
   readonly servers: readonly Program[];
+  readonly world: World;
 }
 
-function costOf({ size, deployment, servers }: Sized, asked: Asked, seconds: number): Contender {
-  const name = `${size.toLocaleString('en')} messages`;
-  const contenders = servers.map(({ url, cpu }) => {
-    const server = { url, cpu: () => cpu() + deployment.databaseCpu() };
-    return overHttp({ name, server, asked }, { connections: 1, seconds });
+/** What a request costs each of the sizes, in the order in which they are given. */
+async function costs(
+  filled: readonly Sized[],
+  { name: title, seconds, expects, of }: Operation,
+  print: (line: string) => void,
+) {
+  const asked = filled.map(({ size, deployment, servers, world }) => {
+    const headers = { authorization: `Bearer ${world.token}` };
+    const bodies = of(world, size / rooms).map((body) => JSON.stringify(body));
+    return servers.map(
+      ({ url, cpu }): Asked => ({
+        cpu: () => cpu() + deployment.databaseCpu(),
+        requests: bodies.map((body) => ({ url, headers, body, expects })),
+      }),
+    );
   });
-  let turn = 0;
-  return {
-    name,
-    async measure() {
-      const { value, cpu = Number.NaN } = (await contenders[turn++ % contenders.length]?.measure()) ?? {
-        value: Number.NaN,
-      };
-      return { value: cpu, more: { 'requests/s': value } };
-    },
-  };
+  const readings = new Map<Pick<Contender, 'name'>, Reading[]>(filled.map(({ name }) => [{ name }, []]));
+  for (let repetition = -unseen; repetition < repetitions; repetition++) {
+    const turn = (repetition + unseen) % starts;
+    const values = await inStep(
+      asked.flatMap((ofSize) => ofSize[turn] ?? []),
+      seconds,
+    );
+    if (repetition < 0) continue;
+    for (const [index, [{ name }, list]] of [...readings].entries()) {
+      const value = values[index] ?? Number.NaN;
+      list.push({ value });
+      print(`${title}, ${name}: ${round(value)} ${unit}`);
+    }
+  }
+  return readings;
 }

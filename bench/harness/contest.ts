@@ -11,9 +11,12 @@ export interface Reading {
   readonly more?: Readonly<Record<string, number>>;
 }
 
-/** Prosa, or what is measured beside it. */
-export interface Contender {
+interface Named {
   readonly name: string;
+}
+
+/** Prosa, or what is measured beside it. */
+export interface Contender extends Named {
   measure(): Promise<Reading>;
 }
 
@@ -27,7 +30,7 @@ export interface Target {
 export const fewest = 3;
 
 /** What was measured of each contender, in the order of the repetitions. */
-export type Readings = ReadonlyMap<Contender, readonly Reading[]>;
+export type Readings<Who extends Named = Contender> = ReadonlyMap<Who, readonly Reading[]>;
 
 interface Turns {
   readonly title: string;
@@ -62,9 +65,9 @@ export async function inTurns(
 }
 
 /** The ratio of one contender to another one within a repetition. */
-export function compare(
-  readings: Readings,
-  [one, other]: readonly [Contender, Contender],
+export function compare<Who extends Named>(
+  readings: Readings<Who>,
+  [one, other]: readonly [Who, Who],
   { title, unit, target }: { readonly title: string; readonly unit: string; readonly target: Target },
 ): Row {
   const ours = readings.get(one) ?? [];
