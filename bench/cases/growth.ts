@@ -17,6 +17,8 @@ const unit = 'µs of processors a request';
 interface Operation {
   readonly name: string;
   readonly seconds: number;
+  /** Absent: yes. */
+  readonly inStep?: boolean;
   readonly expects: string;
   of(world: World, messagesPerRoom: number): readonly object[];
 }
@@ -28,28 +30,31 @@ const pageSize = 50;
  */
 const pages = 200;
 
-const operations: readonly Operation[] = [
-  {
-    name: 'page of 50',
-    seconds: 3,
-    expects: '"message number',
-    of: (world, messagesPerRoom) =>
-      Array.from({ length: pages }, (_, index) => {
-        const room = index % rooms;
-        const { id, uuid } = world.rooms[room] ?? { id: '', uuid: '' };
-        const places = messagesPerRoom / pageSize;
-        const place = (room * 7919 + (Math.floor(index / rooms) * places * rooms) / pages) % places;
-        const before = (place + 1) * pageSize + 1;
-        return {
-          query: `query Page($roomId: ID!, $before: String!) { room(id: $roomId) {
+const page: Operation = {
+  name: 'page of 50',
+  seconds: 3,
+  expects: '"message number',
+  of: (world, messagesPerRoom) =>
+    Array.from({ length: pages }, (_, index) => {
+      const room = index % rooms;
+      const { id, uuid } = world.rooms[room] ?? { id: '', uuid: '' };
+      const places = messagesPerRoom / pageSize;
+      const place = (room * 7919 + (Math.floor(index / rooms) * places * rooms) / pages) % places;
+      const before = (place + 1) * pageSize + 1;
+      return {
+        query: `query Page($roomId: ID!, $before: String!) { room(id: $roomId) {
             messages(last: ${pageSize}, before: $before) { nodes { id cursor body createdAt author { id name pictureUrl } } } } }`,
-          variables: { roomId: id, before: roomPosition(uuid, BigInt(before)) },
-        };
-      }),
-  },
+        variables: { roomId: id, before: roomPosition(uuid, BigInt(before)) },
+      };
+    }),
+};
+
+const operations: readonly Operation[] = [
+  page,
+  { ...page, name: `${page.name}, one size after the other`, seconds: 1, inStep: false },
   {
     name: 'room list of 50',
-    seconds: 1.5,
+    seconds: 2,
     expects: '"lastMessage":{',
     of: () => [
       {
@@ -60,7 +65,7 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'unread of one room',
-    seconds: 1.5,
+    seconds: 2,
     expects: '"unreadCount":',
     of: (world) =>
       world.rooms.map(({ id }) => ({
@@ -70,8 +75,7 @@ const operations: readonly Operation[] = [
   },
   {
     name: 'send',
-    // Little, for what is sent is added to the ten thousand.
-    seconds: 0.5,
+    seconds: 2,
     expects: '"SendMessagePayload"',
     of: (world) =>
       world.rooms.map(({ id }) => ({
@@ -110,13 +114,19 @@ export async function growth(print: (line: string) => void): Promise<Section> {
       const [smallest, ...larger] = readings.keys();
       if (!smallest) continue;
       for (const each of larger) {
-        rows.push(compare(readings, [each, smallest], { title: `${operation.name}, ${each.name}`, unit, target }));
+        rows.push(
+          compare(readings, [each, smallest], {
+            title: `${operation.name}, ${each.name}`,
+            unit,
+            target: operation.inStep === false ? {} : target,
+          }),
+        );
       }
     }
     return {
       rows,
       notes: [
-        `What is compared is the time of the processors that the server and PostgreSQL take together for a request; less is better. All three deployments stand at the same time, each with ${starts} servers that take turns, and are asked in step, one request of each after the other.`,
+        `What is compared is the time of the processors that the server and PostgreSQL take together for a request; less is better. All three deployments stand at the same time, each with ${starts} servers that take turns, and are asked in step, one request of each after the other. “One size after the other”, each for a second, is told for comparison and has no target: there the smallest has all that it is asked for in the processor’s caches.`,
         `Pages are asked for at ${pages} places all over the history, ${pages * pageSize} messages in all: every one of the smallest size, and as many of the others. What is asked for is in memory: PostgreSQL has ${buffers} GB of shared buffers.`,
       ],
     };
@@ -136,7 +146,7 @@ interface Sized {
 /** What a request costs each of the sizes, in the order in which they are given. */
 async function costs(
   filled: readonly Sized[],
-  { name: title, seconds, expects, of }: Operation,
+  { name: title, seconds, inStep: together = true, expects, of }: Operation,
   print: (line: string) => void,
 ) {
   const asked = filled.map(({ size, deployment, servers, world }) => {
@@ -152,10 +162,9 @@ async function costs(
   const readings = new Map<Pick<Contender, 'name'>, Reading[]>(filled.map(({ name }) => [{ name }, []]));
   for (let repetition = -unseen; repetition < repetitions; repetition++) {
     const turn = (repetition + unseen) % starts;
-    const values = await inStep(
-      asked.flatMap((ofSize) => ofSize[turn] ?? []),
-      seconds,
-    );
+    const now = asked.flatMap((ofSize) => ofSize[turn] ?? []);
+    const values = together ? await inStep(now, seconds) : [];
+    if (!together) for (const each of now) values.push(...(await inStep([each], seconds)));
     if (repetition < 0) continue;
     for (const [index, [{ name }, list]] of [...readings].entries()) {
       const value = values[index] ?? Number.NaN;

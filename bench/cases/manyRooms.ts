@@ -59,7 +59,7 @@ export async function manyRooms(print: (line: string) => void): Promise<Section>
     return {
       rows,
       notes: [
-        `One process takes the messages (Prosa commits them), another one holds the sockets; the time is that of the latter. Both are sent ${perSecond} messages a second, of which each is delivered five times, and have been under load for ${warmUp} seconds before: by then what runs is compiled.`,
+        `One process takes the messages (Prosa commits them), another one holds the sockets; the time is that of the latter. Both are sent ${perSecond} messages a second, of which each is delivered five times, and have been under load for ${warmUp} seconds before: by then what runs is compiled. How many deliveries came of it stands in the row.`,
         `Where the next message goes as soon as one was delivered, Prosa delivers ${mostOurs.toFixed(0)} and the raw frame, which stores nothing, ${mostRaw.toFixed(0)} a second on this machine, on which both, PostgreSQL, Redis and the clients share the processors.`,
       ],
     };

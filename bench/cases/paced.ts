@@ -6,8 +6,8 @@ import { prosa, rawFrame } from '../harness/protocols.ts';
 import type { Row, Section } from '../harness/results.ts';
 import { startCrowd } from '../harness/sockets.ts';
 
-/** In a repetition: so many that the hundredth part which is latest is not one message alone that something else has held up. */
-const messages = 100;
+/** In a repetition: the latest hundredth of the deliveries is then not that of one message which something else has held up. */
+const messages = 200;
 /** Milliseconds. */
 const every = 100;
 /** Before anything is measured: as many as it takes until what runs for each of them is compiled, alone as the others. */
@@ -51,15 +51,17 @@ export async function paced(print: (line: string) => void): Promise<Section> {
       servers: servers.map(({ server }) => server.pid),
       loaders: crowds.map(({ pid }) => pid),
     });
-    const apart = await measure(title, 7, { most: 1.2 });
-    together();
-    const shared = await measure(`${title}, clients anywhere`, 3, {});
+    const apart = await measure(title, 4, { most: 1.2 });
+    together?.();
+    const shared = together === null ? [] : await measure(`${title}, clients anywhere`, 3, {});
     for (const crowd of crowds) crowd.stop();
     return {
       rows: [...apart, ...shared],
       notes: [
         'From the moment when Redis has the message, which all publish there as soon as it is theirs to deliver (Prosa: when it is committed), until a socket’s client has read it: over all sockets.',
-        'The server has one processor and the process with the clients the other one, PostgreSQL and Redis either, as if clients were on other machines. “Clients anywhere” is the same without that: there Linux often wakes the clients on the server’s processor, where they wait for it to finish; that is told for comparison and has no target.',
+        together === null
+          ? 'All processes share the processors: here is one only, or no `taskset`.'
+          : 'The server is bound to one processor and the process with the clients to another one, as if clients were on other machines; PostgreSQL and Redis may use both. “Clients anywhere” is the same without that: there Linux often wakes the clients on the server’s processor, where they wait for it to finish; that is told for comparison and has no target.',
       ],
     };
   } finally {

@@ -12,8 +12,8 @@ export interface Asked {
 let sent = 0;
 
 /**
- * Asks all of them the same number of times, one request of each in turns, from this process. So each finds in the processor's
- * caches as little of its own as the others, and all have the same moments of a machine that is faster now and slower then.
+ * Asks all of them the same number of times, one request of each in turns, from this process. So each finds the
+ * processor's caches full of what the others have left there, and all have the same moments of a machine that is faster now and slower then.
  * @returns the time for one request, in microseconds, of each.
  */
 export async function inStep(all: readonly Asked[], seconds: number): Promise<number[]> {
@@ -24,7 +24,9 @@ export async function inStep(all: readonly Asked[], seconds: number): Promise<nu
     const first = sent;
     while (performance.now() < until) {
       const number = sent++;
-      for (const { requests } of all) {
+      for (let place = 0; place < all.length; place++) {
+        // Who comes after whom changes each time.
+        const requests = all[(number + place) % all.length]?.requests ?? [];
         const request = requests[number % requests.length];
         if (request) await send(request, { agent, room: '', text: numbered(number) });
       }

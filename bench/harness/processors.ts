@@ -13,18 +13,27 @@ function ownProcessors(): number[] {
 /**
  * Gives servers one processor and those who load them another one, as if they were on machines of their own.
  * @param pids of processes that have all their threads by then.
- * @returns what gives all of them every processor again.
- * @throws where there is one processor only.
+ * @returns what gives all of them every processor again; null where there is one only, or no `taskset`.
  */
 export function keepApart(pids: { readonly servers: readonly number[]; readonly loaders: readonly number[] }) {
   const all = ownProcessors();
   const [first, second] = all;
-  if (first === undefined || second === undefined) throw new Error('two processors are needed');
-  for (const pid of pids.servers) run(pid, [first]);
-  for (const pid of pids.loaders) run(pid, [second]);
-  return () => {
+  const everywhere = () => {
     for (const pid of [...pids.servers, ...pids.loaders]) run(pid, all);
   };
+  if (first === undefined || second === undefined || !isThere()) return null;
+  for (const pid of pids.servers) run(pid, [first]);
+  for (const pid of pids.loaders) run(pid, [second]);
+  return everywhere;
+}
+
+function isThere(): boolean {
+  try {
+    execFileSync('taskset', ['--version'], { stdio: 'pipe' });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function run(pid: number, processors: readonly number[]): void {

@@ -36,7 +36,7 @@ export function send(
         });
         response.on('error', reject);
         response.on('end', () => {
-          if (response.statusCode === 200 && answer.includes(expects)) resolve();
+          if (response.statusCode === 200 && answer.includes(expects) && !answer.includes('"errors":')) resolve();
           else reject(new Error(`a message was not taken: ${response.statusCode} ${answer.slice(0, 500)}`));
         });
       },

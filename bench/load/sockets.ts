@@ -57,6 +57,8 @@ const patience = 60_000;
 const clients: Client[] = [];
 const ledgers = new Map<string, Ledger>();
 let deliveries = 0;
+/** Messages that were pressed: each job goes on with the room after that of the job before. */
+let pressed = 0;
 let bytes = 0;
 let agent = connections();
 /** Told of each message that comes, where that is of interest. */
@@ -128,14 +130,13 @@ async function press({ sending, underWay, seconds, perSecond }: Extract<Job, { d
   const rooms = [...ledgers.keys()];
   const started = performance.now();
   const until = started + seconds * 1_000;
-  let next = 0;
+  let count = 0;
   const some = async () => {
     while (performance.now() < until) {
-      const count = next++;
-      const due = perSecond === undefined ? started : started + (count * 1_000) / perSecond;
+      const due = perSecond === undefined ? started : started + (count++ * 1_000) / perSecond;
       if (due >= until) return;
       if (due > performance.now()) await delay(due - performance.now());
-      await sendOne(sending, rooms[count % rooms.length] ?? '');
+      await sendOne(sending, rooms[pressed++ % rooms.length] ?? '');
     }
   };
   await Promise.all(Array.from({ length: underWay }, some));
