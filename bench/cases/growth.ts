@@ -17,8 +17,8 @@ const unit = 'µs of processors a request';
 interface Operation {
   readonly name: string;
   readonly seconds: number;
-  /** Absent: yes. */
-  readonly inStep?: boolean;
+  /** Whether all sizes are asked at the same time, request by request, or one after the other. Only the former has a target. */
+  readonly together: boolean;
   readonly expects: string;
   of(world: World, messagesPerRoom: number): readonly object[];
 }
@@ -33,6 +33,7 @@ const pages = 200;
 const page: Operation = {
   name: 'page of 50',
   seconds: 3,
+  together: true,
   expects: '"message number',
   of: (world, messagesPerRoom) =>
     Array.from({ length: pages }, (_, index) => {
@@ -51,10 +52,11 @@ const page: Operation = {
 
 const operations: readonly Operation[] = [
   page,
-  { ...page, name: `${page.name}, one size after the other`, seconds: 1, inStep: false },
+  { ...page, name: `${page.name}, one size after the other`, seconds: 1, together: false },
   {
     name: 'room list of 50',
     seconds: 2,
+    together: true,
     expects: '"lastMessage":{',
     of: () => [
       {
@@ -66,6 +68,7 @@ const operations: readonly Operation[] = [
   {
     name: 'unread of one room',
     seconds: 2,
+    together: true,
     expects: '"unreadCount":',
     of: (world) =>
       world.rooms.map(({ id }) => ({
@@ -76,6 +79,7 @@ const operations: readonly Operation[] = [
   {
     name: 'send',
     seconds: 2,
+    together: true,
     expects: '"SendMessagePayload"',
     of: (world) =>
       world.rooms.map(({ id }) => ({
@@ -118,7 +122,7 @@ export async function growth(print: (line: string) => void): Promise<Section> {
           compare(readings, [each, smallest], {
             title: `${operation.name}, ${each.name}`,
             unit,
-            target: operation.inStep === false ? {} : target,
+            target: operation.together ? target : {},
           }),
         );
       }
@@ -146,7 +150,7 @@ interface Sized {
 /** What a request costs each of the sizes, in the order in which they are given. */
 async function costs(
   filled: readonly Sized[],
-  { name: title, seconds, inStep: together = true, expects, of }: Operation,
+  { name: title, seconds, together, expects, of }: Operation,
   print: (line: string) => void,
 ) {
   const asked = filled.map(({ size, deployment, servers, world }) => {
@@ -163,8 +167,8 @@ async function costs(
   for (let repetition = -unseen; repetition < repetitions; repetition++) {
     const turn = (repetition + unseen) % starts;
     const now = asked.flatMap((ofSize) => ofSize[turn] ?? []);
-    const values = together ? await inStep(now, seconds) : [];
-    if (!together) for (const each of now) values.push(...(await inStep([each], seconds)));
+    const values: number[] = [];
+    for (const some of together ? [now] : now.map((each) => [each])) values.push(...(await inStep(some, seconds)));
     if (repetition < 0) continue;
     for (const [index, [{ name }, list]] of [...readings].entries()) {
       const value = values[index] ?? Number.NaN;

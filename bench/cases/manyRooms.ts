@@ -29,8 +29,7 @@ export async function manyRooms(print: (line: string) => void): Promise<Section>
     const raw = rawFrame(await start(), await start());
     const contestants = [ours, raw].map((each) => ({ ...each, crowd: startCrowd(each) }));
     const most: number[] = [];
-    for (const contestant of contestants) {
-      const { name, crowd } = contestant;
+    for (const { name, crowd } of contestants) {
       const { seconds } = await crowd.open(listeners);
       print(`${name}: ${size.listeners} sockets opened in ${seconds.toFixed(1)} s`);
       await crowd.settle();

@@ -109,7 +109,7 @@ export function parentOf(pid: number): number {
   return Number(statOf(pid)[1]);
 }
 
-// As Linux counts: /proc/PID/stat holds ticks of a hundredth of a second, which is too coarse for what runs half a second.
+// As Linux counts: /proc/PID/stat holds ticks of a hundredth of a second, which is too coarse for a second of a server that is not busy.
 const tick = 10_000;
 
 function cpuOf(pid: number): { readonly own: number; readonly ofEnded: number } {
@@ -120,12 +120,13 @@ function cpuOf(pid: number): { readonly own: number; readonly ofEnded: number } 
   };
 }
 
-/** What the scheduler has given the threads that there are, to the nanosecond; null where the kernel does not tell. */
+/** What the scheduler has given the threads that there are, to the nanosecond; null where the kernel does not count that. */
 function cpuOfThreads(pid: number): number | null {
   try {
     const threads = readdirSync(`/proc/${pid}/task`);
     const times = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ')[0]);
-    return times.reduce((sum, time) => sum + Number(time), 0) / 1_000;
+    const sum = times.reduce((before, time) => before + Number(time), 0);
+    return sum > 0 ? sum / 1_000 : null;
   } catch {
     return null;
   }

@@ -57,9 +57,9 @@ const patience = 60_000;
 const clients: Client[] = [];
 const ledgers = new Map<string, Ledger>();
 let deliveries = 0;
+let bytes = 0;
 /** Messages that were pressed: each job goes on with the room after that of the job before. */
 let pressed = 0;
-let bytes = 0;
 let agent = connections();
 /** Told of each message that comes, where that is of interest. */
 let observe: ((number: number) => void) | null = null;
@@ -133,7 +133,7 @@ async function press({ sending, underWay, seconds, perSecond }: Extract<Job, { d
   let count = 0;
   const some = async () => {
     while (performance.now() < until) {
-      const due = perSecond === undefined ? started : started + (count++ * 1_000) / perSecond;
+      const due = started + (perSecond === undefined ? 0 : (count++ * 1_000) / perSecond);
       if (due >= until) return;
       if (due > performance.now()) await delay(due - performance.now());
       await sendOne(sending, rooms[pressed++ % rooms.length] ?? '');
